@@ -75,12 +75,14 @@ class KafkaServer(ServerProcess):
         self.classes = jars()
         self.directory = directory
         self.port = free_port()
+        self.advertised = self.port
+        """Where clients and other brokers reach it, such as a proxy; set before the first start."""
         self.secured_port = free_port() if secured else 0
         self.controller = free_port()
         self._process = None
 
     def url(self, topic: str) -> str:
-        return f"kafka://127.0.0.1:{self.port}/{topic}"
+        return f"kafka://127.0.0.1:{self.advertised}/{topic}"
 
     def secured_url(self, topic: str, password: str = PASSWORD, more: str = "") -> str:
         place = f"{USER}:{password}@127.0.0.1:{self.secured_port}/{topic}"
@@ -93,16 +95,15 @@ class KafkaServer(ServerProcess):
         if path.exists():
             return path
         data = self.directory / "data"
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port}"
-        if self.secured_port:
-            listeners += f",SASL_SSL://127.0.0.1:{self.secured_port}"
+        secured = f",SASL_SSL://127.0.0.1:{self.secured_port}" if self.secured_port else ""
+        plain, controller = "PLAINTEXT://127.0.0.1", f"CONTROLLER://127.0.0.1:{self.controller}"
         path.write_text(
             "\n".join(
                 (
                     "process.roles=broker,controller",
                     *self._place(),
-                    f"listeners={listeners},CONTROLLER://127.0.0.1:{self.controller}",
-                    f"advertised.listeners={listeners}",
+                    f"listeners={plain}:{self.port}{secured},{controller}",
+                    f"advertised.listeners={plain}:{self.advertised}{secured}",
                     "controller.listener.names=CONTROLLER",
                     f"log.dirs={data}",
                     "auto.create.topics.enable=false",

@@ -89,7 +89,7 @@ class KafkaCluster:
 
     @property
     def addresses(self) -> list[str]:
-        return [f"127.0.0.1:{broker.port}" for broker in self.brokers]
+        return [f"127.0.0.1:{broker.advertised}" for broker in self.brokers]
 
     def url(self, topic: str) -> str:
         return f"kafka://{','.join(self.addresses)}/{topic}"

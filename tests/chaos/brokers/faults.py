@@ -73,6 +73,45 @@ async def kill_every_broker(world: BrokersWorld, chance: random.Random) -> str:
     return "kill -9 every broker"
 
 
+async def cut_a_broker(world: BrokersWorld, chance: random.Random) -> str:
+    """Every connection to a broker is cut, several times, in the middle of what it carries."""
+    broker, network = chance.choice(list(world.networks.items()))
+    times = chance.randrange(1, 30)
+    for _ in range(times):
+        network.reset()
+        await asyncio.sleep(chance.uniform(0.01, 0.2))
+    return f"{times} resets of every connection to broker {broker.node}"
+
+
+async def hold_a_broker(world: BrokersWorld, chance: random.Random) -> str:
+    """The network to a broker swallows everything for a while, then delivers it.
+
+    The controllers still hear of it, so what it leads stays with it, and nobody can copy that.
+    """
+    broker, network = chance.choice(list(world.networks.items()))
+    seconds = chance.choice([1.0, 4.0, world.cluster.session_seconds + LONGER])
+    network.hold()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        network.heal()
+    return f"nothing passes to broker {broker.node} for {seconds} s"
+
+
+async def part_from_a_leader(world: BrokersWorld, chance: random.Random) -> str:
+    """Who leads the partition of a site cannot be reached at all, and does not know of it."""
+    broker = await _leader(world, chance)
+    network = world.networks[broker]
+    seconds = chance.uniform(1, world.cluster.session_seconds + LONGER)
+    network.refuses = True
+    network.reset()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        network.heal()
+    return f"leader {broker.node} cannot be reached for {seconds:.1f} s"
+
+
 async def leave_ingests_in_doubt(world: BrokersWorld, chance: random.Random) -> str:
     """Two brokers stand still in the middle of appends, and every ingest is killed with a spool."""
     standing = chance.sample(world.cluster.brokers, 2)
@@ -125,6 +164,11 @@ OF_BROKERS: tuple[BrokersFault, ...] = (
     kill_the_controller,
     freeze_a_leader,
     kill_every_broker,
+    cut_a_broker,
+    hold_a_broker,
+    part_from_a_leader,
+    hold_a_broker,
+    part_from_a_leader,
 )
 OF_SERVICES: tuple[BrokersFault, ...] = (
     leave_ingests_in_doubt,

@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
+from tests.chaos.proxy import Proxy
 from tests.chaos.world import OURS, PARTITIONS, Luot, World
-from tests.servers.kafka_cluster import BROKERS, KafkaCluster
+from tests.servers.kafka_cluster import BROKERS, ClusterBroker, KafkaCluster
+from tests.servers.redis import free_port
 from tests.servers.services import Service
 
 TOPIC = "hits"
@@ -25,6 +27,11 @@ class BrokersWorld(World):
         super().__init__(directory, faults=False)
         self._idempotent = idempotent
         self.cluster = KafkaCluster(directory / "kafka", session_seconds, brokers)
+        self.networks: dict[ClusterBroker, Proxy] = {}
+        """What stands between a broker and all who speak to it, other brokers included."""
+        for broker in self.cluster.brokers:
+            self.networks[broker] = Proxy(broker.port)
+            broker.advertised = self.networks[broker].port = free_port()
         self.settings = {
             "LUOT_LOG_URL": self.cluster.url(TOPIC),
             "LUOT_PARTITIONS": str(PARTITIONS),
@@ -38,11 +45,14 @@ class BrokersWorld(World):
         return service
 
     async def start(self) -> None:
+        for network in self.networks.values():
+            await network.start()
         await asyncio.to_thread(self.cluster.start)
         await super().start()
 
     async def heal(self) -> None:
-        for broker in self.cluster.brokers:
+        for broker, network in self.networks.items():
+            network.heal()
             broker.thaw()
             if not broker.running:
                 await asyncio.to_thread(broker.start)
@@ -52,3 +62,5 @@ class BrokersWorld(World):
     async def stop(self) -> None:
         await super().stop()
         await asyncio.to_thread(self.cluster.kill)
+        for network in self.networks.values():
+            await network.stop()

@@ -11,6 +11,8 @@ import msgspec
 from benchmarks.processes import CLIENT_CORE
 from tests.require import program
 
+TIMEOUT_SECONDS = 30
+"""How late an answer may be; by default, wrk takes one after two seconds for none."""
 _SCRIPT = """
 local requests, at = {}, 0
 function init(arguments)
@@ -57,10 +59,6 @@ class Load(msgspec.Struct, frozen=True):
         return self.requests * 1e6 / self.microseconds
 
 
-PATIENCE_SECONDS = 30
-"""How late an answer may be; wrk takes one after two seconds for none."""
-
-
 class LoadError(RuntimeError):
     """A load that measures nothing: the client failed, or requests did."""
 
@@ -91,7 +89,7 @@ def load(port: int, requests: Sequence[bytes], *, seconds: float, connections: i
             [
                 *(program("taskset"), "--cpu-list", str(CLIENT_CORE)),
                 *(program("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
-                *("--timeout", f"{PATIENCE_SECONDS}s"),
+                *("--timeout", f"{TIMEOUT_SECONDS}s"),
                 *("--script", str(script), f"http://127.0.0.1:{port}", str(sent)),
             ],
             capture_output=True,

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import redis.asyncio
 
+from tests.chaos.proxy import Proxy
 from tests.chaos.world import World
 from tests.patience import rounds
 from tests.servers.services import Service
@@ -179,37 +180,31 @@ async def clickhouse_disk_full(world: World, chance: random.Random) -> str:
     return f"clickhouse without disk space for {seconds:.1f} s"
 
 
+def _a_network(world: World, chance: random.Random) -> tuple[str, Proxy]:
+    """Return a store, and what stands between it and the services."""
+    name = chance.choice(["redis", "clickhouse"])
+    return name, world.redis_proxy if name == "redis" else world.clickhouse_proxy
+
+
 async def reset_connections(world: World, chance: random.Random) -> str:
     """Every connection to a store is cut, several times."""
-    name = chance.choice(["redis", "clickhouse"])
-    proxy = world.redis_proxy if name == "redis" else world.clickhouse_proxy
-    times = chance.randrange(1, 30)
-    for _ in range(times):
-        proxy.reset()
-        await asyncio.sleep(chance.uniform(0.01, 0.2))
-    return f"{times} resets of every connection to {name}"
+    name, proxy = _a_network(world, chance)
+    return f"{await proxy.cut(chance)} resets of every connection to {name}"
 
 
 async def hold_connections(world: World, chance: random.Random) -> str:
     """The network to a store swallows everything for a while, then delivers it."""
-    name = chance.choice(["redis", "clickhouse"])
-    proxy = world.redis_proxy if name == "redis" else world.clickhouse_proxy
+    name, proxy = _a_network(world, chance)
     seconds = chance.choice([1.0, 4.0, 8.0])
-    proxy.hold()
-    await asyncio.sleep(seconds)
-    proxy.heal()
+    await proxy.hold_for(seconds)
     return f"nothing passes to {name} for {seconds} s"
 
 
 async def refuse_connections(world: World, chance: random.Random) -> str:
     """A store cannot be reached at all."""
-    name = chance.choice(["redis", "clickhouse"])
-    proxy = world.redis_proxy if name == "redis" else world.clickhouse_proxy
+    name, proxy = _a_network(world, chance)
     seconds = chance.uniform(1, 6)
-    proxy.refuses = True
-    proxy.reset()
-    await asyncio.sleep(seconds)
-    proxy.heal()
+    await proxy.refuse_for(seconds)
     return f"{name} refuses connections for {seconds:.1f} s"
 
 

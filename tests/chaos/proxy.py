@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from typing import Self
 
 
@@ -43,6 +44,31 @@ class Proxy:
     def heal(self) -> None:
         self.refuses = False
         self._open.set()
+
+    async def cut(self, chance: random.Random) -> int:
+        """Cut every connection several times, with short pauses; return how often."""
+        times = chance.randrange(1, 30)
+        for _ in range(times):
+            self.reset()
+            await asyncio.sleep(chance.uniform(0.01, 0.2))
+        return times
+
+    async def hold_for(self, seconds: float) -> None:
+        """Let nothing through for so long, then deliver it."""
+        self.hold()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.heal()
+
+    async def refuse_for(self, seconds: float) -> None:
+        """Cut every connection, and let nobody connect for so long."""
+        self.refuses = True
+        self.reset()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.heal()
 
     async def stop(self) -> None:
         self.refuses = True

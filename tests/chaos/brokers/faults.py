@@ -76,11 +76,7 @@ async def kill_every_broker(world: BrokersWorld, chance: random.Random) -> str:
 async def cut_a_broker(world: BrokersWorld, chance: random.Random) -> str:
     """Every connection to a broker is cut, several times, in the middle of what it carries."""
     broker, network = chance.choice(list(world.networks.items()))
-    times = chance.randrange(1, 30)
-    for _ in range(times):
-        network.reset()
-        await asyncio.sleep(chance.uniform(0.01, 0.2))
-    return f"{times} resets of every connection to broker {broker.node}"
+    return f"{await network.cut(chance)} resets of every connection to broker {broker.node}"
 
 
 async def hold_a_broker(world: BrokersWorld, chance: random.Random) -> str:
@@ -90,25 +86,15 @@ async def hold_a_broker(world: BrokersWorld, chance: random.Random) -> str:
     """
     broker, network = chance.choice(list(world.networks.items()))
     seconds = chance.choice([1.0, 4.0, world.cluster.session_seconds + LONGER])
-    network.hold()
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        network.heal()
+    await network.hold_for(seconds)
     return f"nothing passes to broker {broker.node} for {seconds} s"
 
 
 async def part_from_a_leader(world: BrokersWorld, chance: random.Random) -> str:
     """Who leads the partition of a site cannot be reached at all, and does not know of it."""
     broker = await _leader(world, chance)
-    network = world.networks[broker]
     seconds = chance.uniform(1, world.cluster.session_seconds + LONGER)
-    network.refuses = True
-    network.reset()
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        network.heal()
+    await world.networks[broker].refuse_for(seconds)
     return f"leader {broker.node} cannot be reached for {seconds:.1f} s"
 
 

@@ -46,7 +46,7 @@ def bars(
 
 
 def bars_apart(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
-    """Return rows of what is counted separately: all but downloads link to the pages they came from."""
+    """Return rows of what is counted separately; all but downloads link to where they came from."""
     opens = panel != Apart.DOWNLOADS
     below = Links(links.slug, links.scope, links.base, f"/all/{panel}")
     return [

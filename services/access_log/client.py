@@ -13,7 +13,7 @@ from services.access_log.file import LogFile
 AWAY_SECONDS = 120.0
 """How long to retry while Luot does not answer; it may be restarting."""
 COUNTED_SECONDS = 300.0
-"""How long to wait, at the end, for the aggregator to count what was sent."""
+"""How long to wait at the end for the aggregator to count what was sent."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
@@ -37,8 +37,8 @@ class UploadOptions(msgspec.Struct, frozen=True):
     """How files are imported.
 
     host         host name of their pages
-    until        lines of that time and later are left out, ms since 1970; 0 for none
-    overlapping  take files although others of the same time were imported
+    until        lines from this time on are left out, ms since 1970; 0 for none
+    overlapping  accept files even if others of the same time were imported
     """
 
     host: str
@@ -48,7 +48,7 @@ class UploadOptions(msgspec.Struct, frozen=True):
 
 
 class UploadState(msgspec.Struct, frozen=True):
-    """What the API says of an import; see `services.api.imports.schemas.Begun`."""
+    """The API's answer about an import; see `services.api.imports.schemas.Begun`."""
 
     done: bool
     taken: int
@@ -87,7 +87,7 @@ class ImportClient:
         self._monotonic = monotonic
 
     def known(self) -> dict[str, int]:
-        """Return the imports of the site, digest → lines."""
+        """Return the imports of the site that were not undone, digest → lines."""
         answer = msgspec.json.decode(self._sent("GET", "").content, type=_Imports)
         return {one.digest: one.lines for one in answer.imports if one.state != "undone"}
 
@@ -118,7 +118,7 @@ class ImportClient:
         return int(answer.json()["taken"])
 
     def finish(self, digest: str) -> int:
-        """Return the number of pages as soon as all of them are counted."""
+        """Wait until all pages are counted, and return their number."""
         ends = self._monotonic() + COUNTED_SECONDS
         pause = _FIRST_PAUSE
         while True:

@@ -1,4 +1,4 @@
-"""Opens a log as it lies on the disk: plain, gzip, bzip2, xz or zstd, told by its first bytes."""
+"""Opens a log that may be compressed: gzip, bzip2, xz or zstd, recognised by its first bytes."""
 
 import bz2
 import gzip
@@ -22,7 +22,7 @@ MAGIC_BYTES = max(map(len, _KINDS))
 
 
 def unpacked(file: BinaryIO, head: bytes) -> BinaryIO:
-    """Return what is in a file that begins with these bytes, of which none is read yet."""
+    """Return a file's decompressed content; it begins with `head`, and nothing was read yet."""
     for magic, opened in _KINDS.items():
         if head.startswith(magic):
             return cast("BinaryIO", opened(file))

@@ -18,25 +18,25 @@ from services.model.site import Site
 from services.runtime.reasons import reason
 
 MAX_UNREADABLE = 0.05
-"""The share of lines that may be unreadable: with more, a format was read that is another one."""
+"""The share of lines that may be unreadable; with more, the file has another format."""
 ONE_ADDRESS = 0.9
-"""The share of lines with one address from which on it is that of a proxy."""
+"""An address with at least this share of the lines is probably a proxy's."""
 _FEW_LINES = 10
 _BLOCK = 1 << 20
 _HEAD_BYTES = 1 << 18
 _KEPT = 1_000_000
-"""Addresses, and hosts, that are told apart; strangers choose some of them."""
+"""How many different addresses, and hosts, are counted; strangers choose some of them."""
 _EXAMPLES = 3
 _QUARTER_MS = 900_000
-"""Every time zone changes its day at a quarter of an hour."""
+"""In every time zone, days begin at a multiple of a quarter of an hour."""
 
 
 class FormatOptions(msgspec.Struct, frozen=True):
-    """What is known of the format of files beforehand.
+    """What is known about the format of files in advance.
 
     name        of the format, or a layout; '' to recognise it
     address     field with the reader's address; '' for the usual one
-    unreadable  take files although many lines cannot be read
+    unreadable  accept files even if many lines cannot be read
     """
 
     name: str = ""
@@ -45,19 +45,19 @@ class FormatOptions(msgspec.Struct, frozen=True):
 
 
 class LogFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An access log on the disk.
+    """An access log on disk.
 
-    digest      SHA-256 of its content, uncompressed, in hex: the same packed or not
-    lines       line feeds in it, and one for a last line without
-    after       so many of its first lines are another import: the file has grown since
-    first_at    time of the first line that is its own, ms since 1970; so is last_at
+    digest      SHA-256 of its uncompressed content, in hex: the same compressed or not
+    lines       number of line feeds, plus one for a last line without one
+    after       how many of its first lines are another import: the file has grown since
+    first_at    earliest time of its own lines, ms since 1970; last_at is the latest
     format      name of its format, or the layout that was given
     opened      the format itself, which has seen the file
     address     field with the reader's address
     addresses   how many different ones there are
-    hosts       host as it stands there → lines; empty when the format has none
-    days        the site's days with lines
-    requests    lines that are no note of the server, and `unreadable` those of them
+    hosts       canonical host name → lines; empty when the format has none
+    days        how many of the site's days have lines
+    requests    lines that are not notes of the server; `unreadable` are those of them
     warnings    what is odd about it
     """
 
@@ -79,7 +79,7 @@ class LogFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(path: Path, options: FormatOptions | None = None, site: Site | None = None) -> LogFile:
-    """Return what a file is as a whole; see `examine_parts`."""
+    """Examine a file as a whole; see `examine_parts`."""
     return examine_parts(path, options, site)[-1]
 
 
@@ -91,9 +91,9 @@ def examine_parts(
 ) -> list[LogFile]:
     """Read a file once, from end to end.
 
-    `known` are imports, digest → lines: each that is the beginning of this file is a part of it,
-    and what came after it is the last part. Raises AccessLogError when the format is not
-    recognised, or too much of the file cannot be read.
+    `known` are imports, digest → lines: each that is the beginning of this file makes a part, and
+    the rest is the last part. Raises AccessLogError when the format is not recognised, or too much
+    of the file cannot be read.
     """
     options = options or FormatOptions()
     seen = _Seen(site or Site(slug="log"), known or {})
@@ -187,7 +187,7 @@ class _Seen:
         self.examples: list[tuple[int, bytes]] = []
 
     def end_part(self, digest: str) -> None:
-        """End a part here, when it has lines of its own."""
+        """End a part here, if it has lines of its own."""
         after = self.parts[-1][1] if self.parts else 0
         if self.lines > after and self.last_at >= 0:
             self.parts.append((digest, self.lines, after, self.first_at, self.last_at))
@@ -201,7 +201,7 @@ class _Seen:
         return dict(folded.most_common())
 
     def warnings(self, path: Path, found: LogFormat) -> list[str]:
-        """Say what the numbers would not show."""
+        """Return warnings about what the numbers would not show."""
         warnings = []
         most, lines = next(iter(self.addresses.most_common(1)), ("", 0))
         address = _decoded(most)
@@ -226,7 +226,7 @@ class _Seen:
 
 
 def _split(seen: _Seen, begin: bytes, rest: bytes) -> Iterator[bytes]:
-    """Yield the whole lines of the beginning of a block."""
+    """Yield the complete lines of the beginning of a block."""
     seen.digest.update(begin)
     seen.lines += begin.count(b"\n")
     for piece in (rest + begin).split(b"\n")[:-1]:
@@ -234,7 +234,7 @@ def _split(seen: _Seen, begin: bytes, rest: bytes) -> Iterator[bytes]:
 
 
 def _after_line(block: bytes, lines: int) -> int:
-    """Return where so many lines of a block end."""
+    """Return where this many lines of a block end."""
     at = 0
     for _ in range(lines):
         at = block.index(b"\n", at) + 1
@@ -280,7 +280,7 @@ def _lines(stream: BinaryIO, seen: _Seen) -> Iterator[bytes]:
     rest = b""
     while block := stream.read(_BLOCK):
         while seen.ends and seen.ends[-1] <= seen.lines + block.count(b"\n"):
-            # Up to here it may be an import from before it grew.
+            # The file up to here may have been imported before it grew.
             cut = _after_line(block, seen.ends.pop() - seen.lines)
             begin, block = block[:cut], block[cut:]
             yield from _split(seen, begin, rest)
@@ -291,7 +291,7 @@ def _lines(stream: BinaryIO, seen: _Seen) -> Iterator[bytes]:
         pieces = (rest + block).split(b"\n")
         seen.digest.update(block)
         seen.lines += block.count(b"\n")
-        # Longer than any line: what is cut off would not be read either.
+        # More than the longest line: what is cut off would not be read anyway.
         rest = pieces.pop()[: 2 * MAX_LINE]
         for piece in pieces:
             yield piece.rstrip(b"\r")

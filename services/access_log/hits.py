@@ -1,4 +1,4 @@
-"""Turns lines of an access log into hits, by the same steps as ingest."""
+"""Turns lines of an access log into hits, in the same way as ingest."""
 
 from enum import StrEnum
 from hashlib import blake2b
@@ -49,10 +49,10 @@ class HitReader:
         until: int = 0,
         only_host: bool = False,
     ) -> None:
-        """`now` and `until` are ms since 1970; lines of `until` and later are left out.
+        """`now` and `until` are ms since 1970; lines from `until` on are left out.
 
-        `host` is that of a log which names none. Of one that does, lines of the site's hosts
-        count, or with `only_host` those of `host`.
+        `host` is for logs that do not name one. In logs that do, lines of `host` and of the site's
+        hosts count, with `only_host` those of `host` only.
         """
         self._site = site
         self._host = host
@@ -69,9 +69,9 @@ class HitReader:
         self.visits = LogVisits()
 
     def read(self, line: LogLine, salt: str) -> Hit | LeftOut | NotAPage:
-        """Return the hit of a line, or why it is none; `salt` is the import's.
+        """Return the hit of a line, or why there is none; `salt` is the import's.
 
-        A download is a hit that is kept apart; see services/model/downloads.py.
+        A download is a hit that is kept separately; see services/model/downloads.py.
         """
         reason = not_a_page(line)
         is_download = reason in _FILES and self._is_download(line)
@@ -131,7 +131,7 @@ class HitReader:
         )
 
     def _counted_host(self, logged: str) -> str:
-        """Return the name of a host whose pages count here; '' for another one."""
+        """Return the canonical name of a host whose pages count here; '' for any other."""
         host = self._hosts.get(logged)
         if host is None:
             if len(self._hosts) >= _KEPT_HOSTS:
@@ -142,12 +142,12 @@ class HitReader:
         return host
 
     def _is_download(self, line: LogLine) -> bool:
-        """Tell whether a line is that of a file whose downloads count; a part of one is none."""
+        """Tell whether a line is a download that counts; a partial response is not."""
         path = path_of(line.target).partition("?")[0]
         return line.status != HTTPStatus.PARTIAL_CONTENT and self._site.counts_download(path)
 
     def _admit(self, kept_as: str, day: int, path: str) -> bool:
-        """Tell whether a path is within the day's limit of distinct paths, as ingest does."""
+        """Tell whether a path is within the day's limit of distinct paths, as in ingest."""
         known = self._paths.get((kept_as, day))
         if known is None:
             known = self._paths[kept_as, day] = set()
@@ -158,7 +158,7 @@ class HitReader:
         return path in known
 
     def _salt(self, salt: str, day: int) -> bytes:
-        """Return the salt of a day: a visitor cannot be linked to other days."""
+        """Return the salt of a day; each differs, so that visitors cannot be linked across days."""
         of_day = self._salts.get((salt, day))
         if of_day is None:
             digest = blake2b(b"%d" % day, digest_size=SALT_BYTES, key=salt.encode())

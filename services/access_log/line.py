@@ -1,7 +1,7 @@
-"""One request of an access log, whatever the format it was written in, and how its texts are read.
+"""One request of an access log, whatever its format, and how its texts are decoded.
 
-Expressions here and in the formats have one way to match: strangers choose half of a line's text,
-and an expression that tries many ways can be kept busy for years by 40 bytes of it.
+Regular expressions here and in the formats can match a line in one way only: strangers choose half
+of its text, and 40 bytes of it can keep an expression that tries many ways busy for years.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 NO_REQUEST = "-"
-"""The method of a line whose request is none: a connection without a word, TLS on a plain port."""
+"""The method of a line without a valid request: an empty connection, or TLS on a plain port."""
 
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _MINUTE = re.compile(rb"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):([+-]\d\d)([0-5]\d)")
@@ -18,7 +18,7 @@ _SECONDS = {b"%02d" % second: second * 1000 for second in range(60)}
 _LOCAL_LENGTH = len("31/Dec/2025:23:59:59 +0700")
 _KEPT_MINUTES = 4096
 _UNIX = re.compile(r"\d{9,11}(?:\.\d{1,9})?")
-# Apache writes bytes that are not printable ASCII as \xHH, nginx too; others leave them.
+# Apache and nginx write bytes that are not printable ASCII as \xHH; others leave them.
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -26,13 +26,13 @@ _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"
 class LogLine(msgspec.Struct, frozen=True, gc=False):
     """One request of an access log.
 
-    method        NO_REQUEST where the line holds none
+    method        NO_REQUEST if the line has none
     target        path and query as the browser sent them
-    referrer      '' when there was none, like `user_agent`
-    address       IP address, or host name where the server looked names up
+    referrer      '' if there was none, like `user_agent`
+    address       IP address, or host name if the server looked names up
     at            milliseconds since 1970, UTC
-    host          host that was asked, as it stands there; None where the format has none
-    agent_logged  whether the format has a User-Agent: without, nobody can tell a bot
+    host          the requested host as logged; None if the format has none
+    agent_logged  whether the format has a User-Agent; without it, bots cannot be recognised
     """
 
     method: str
@@ -47,7 +47,7 @@ class LogLine(msgspec.Struct, frozen=True, gc=False):
 
 
 def text_of(raw: bytes | None) -> str:
-    """Return a field of a text format; '' for what is not there."""
+    """Return a field of a text format, decoded; '' for a missing one."""
     if raw is None or raw == b"-":
         return ""
     if b"\\" in raw:
@@ -61,7 +61,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def request_of(text: str) -> tuple[str, str]:
-    """Return method and target of a request line; NO_REQUEST and '' when it is none."""
+    """Return method and target of a request line; NO_REQUEST and '' if it is invalid."""
     parts = text.split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/") or not parts[0]:
         return NO_REQUEST, ""
@@ -75,7 +75,7 @@ def local_ms(text: bytes) -> int | None:
     """Return a time such as 31/Dec/2025:23:59:59 +0700 in ms since 1970, or None."""
     if len(text) != _LOCAL_LENGTH:
         return None
-    # Lines of one minute follow each other: its date is read once.
+    # Lines of one minute follow each other, so that each minute is parsed once.
     minute = text[:18] + text[21:]
     at = _minutes.get(minute, -1)
     if at == -1:
@@ -103,10 +103,10 @@ def _minute_ms(text: bytes) -> int | None:
 
 
 def instant_ms(value: object) -> int | None:
-    """Return the time that a JSON log writes in ms since 1970, or None.
+    """Return a time from a JSON log in ms since 1970, or None.
 
-    Seconds since 1970 as number or text (those of 14 or 19 digits are ms or ns), ISO 8601 with an
-    offset, or the local time of Apache and nginx.
+    It may be seconds since 1970 as a number or text, a number of ms (12 to 14 digits) or ns (more),
+    ISO 8601 with an offset, or the local time of Apache and nginx.
     """
     if isinstance(value, bool):
         return None

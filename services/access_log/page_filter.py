@@ -1,7 +1,7 @@
-"""Which lines of an access log are page views; the only place of this rule.
+"""Which lines of an access log are page views: the only place with this rule.
 
-What an address says of itself is in `not_pages.toml`. Bots are not decided here: ingest tells them
-by their User-Agent.
+What a URL shows about itself is in `not_pages.toml`. Bots are not decided here, but by their
+User-Agent, as in ingest.
 """
 
 import re
@@ -18,7 +18,7 @@ _downloads, _parts, _feeds = page_rules.load()
 _DOCUMENTS = re.compile(r"^(?:/[^/]+){0,2}/documents/(?:\d+|d)/")
 _CACHED = 8192
 _MAX_CACHED = 256
-"""Characters of an address that is remembered: most lines ask for what was asked for before."""
+"""The longest URL that is cached, in characters: most lines repeat a URL from before."""
 
 
 class NotAPage(StrEnum):
@@ -90,7 +90,7 @@ def _values(query: str) -> list[tuple[str, str]]:
 
 
 def path_of(target: str) -> str:
-    """Return the path of a request target, which is a whole URL when a proxy was asked."""
+    """Return the path and query of a request target, which is a full URL if sent to a proxy."""
     if target.startswith("/"):
         return target
     _, _, rest = target.partition("://")

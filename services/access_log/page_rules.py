@@ -1,4 +1,4 @@
-"""The list of what is no page, `not_pages.toml`, made ready to be asked."""
+"""The rules for what is not a page, compiled from `not_pages.toml`."""
 
 import re
 import tomllib
@@ -11,9 +11,9 @@ FILE = "not_pages.toml"
 
 
 class Rules(NamedTuple):
-    """Parts of an address that say what it is; everything in lower case.
+    """Parts of a URL that show what it is; all in lower case.
 
-    parameters  name → None for any value, or what the value has to be
+    parameters  name → None for any value, or patterns of which the value must match one
     """
 
     endings: frozenset[str]
@@ -23,7 +23,7 @@ class Rules(NamedTuple):
     parameters: dict[str, list[re.Pattern[str]] | None]
 
     def have(self, path: str, name: str, query: Iterable[tuple[str, str]]) -> bool:
-        """Tell whether they speak of an address: its path, the last part of that, its query."""
+        """Tell whether a URL matches, by its path, the last segment of that, and its query."""
         if name in self.names or self.begins.match(path) or self.holds.search(path):
             return True
         for key, value in query:
@@ -35,7 +35,7 @@ class Rules(NamedTuple):
 
 
 def load() -> tuple[Rules, Rules, Rules]:
-    """Return the rules of downloads, of what is no page, and of feeds."""
+    """Return the rules for downloads, for what is not a page, and for feeds."""
     listed = tomllib.loads(files(__package__).joinpath(FILE).read_text("utf-8"))
     return _rules([listed["downloads"]]), _rules(listed["not_pages"]), _rules(listed["feeds"])
 

@@ -1,4 +1,4 @@
-"""Reads access logs of a known format, plain or compressed, one line at a time."""
+"""Reads access logs, plain or compressed, one line at a time."""
 
 import io
 import sys
@@ -19,7 +19,7 @@ MAX_LINE = 64 * 1024
 
 FALLBACK = "combined"
 HEAD_LINES = 1000
-"""Lines at the beginning of a file that show its format."""
+"""How many lines at the beginning of a file are used to recognise its format."""
 
 _EXAMPLES = 5
 _EXAMPLE_BYTES = 80
@@ -32,17 +32,17 @@ class AccessLogError(Exception):
 class AccessLog:
     """An open access log: iterate over its lines; unreadable ones are counted and skipped.
 
-    lines, broken   lines of requests read so far, and those of them that could not be parsed
-    format          that of the file; None until it has been seen
-    number          number of the last line read, counted from 1, empty ones too
-    examples        number and beginning of the first broken ones
-    size            bytes of the file as it lies on the disk, None when it is a pipe
+    lines, broken   request lines read so far, and those of them that could not be parsed
+    format          the file's format; None until it has been recognised
+    number          number of the last line read, from 1, including empty ones
+    examples        number and beginning of the first broken lines
+    size            bytes of the file on disk, perhaps compressed; None for a pipe
     """
 
     def __init__(self, source: Path | str, of_format: LogFormat | None = None) -> None:
         """Open a file, or the standard input for '-'. Raises AccessLogError.
 
-        Without a format, that of the first lines is taken.
+        Without `of_format`, the format is recognised from the first lines.
         """
         self.name = "standard input" if str(source) == STDIN else str(source)
         self.lines = 0
@@ -82,7 +82,7 @@ class AccessLog:
             self._file.close()
 
     def __iter__(self) -> Iterator[LogLine]:
-        """Return the lines that could be parsed. Raises AccessLogError for a damaged file."""
+        """Yield the lines that could be parsed. Raises AccessLogError for a damaged file."""
         try:
             lines = self._lines()
             if self.format is None:
@@ -111,7 +111,7 @@ class AccessLog:
             ) from None
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield number and text of lines that are not empty; one over MAX_LINE as b''."""
+        """Yield number and text of non-empty lines; b'' for one longer than MAX_LINE."""
         head = self._raw.peek(MAGIC_BYTES)[:MAGIC_BYTES]
         stream = unpacked(cast("BinaryIO", self._raw), head)
         number = 0
@@ -143,6 +143,6 @@ class _Counted(io.RawIOBase):
 
 
 def _read1(file: BinaryIO, buffer: bytearray | memoryview) -> bytes:
-    """Return the bytes a pipe has now, so that a log can be followed."""
+    """Return the bytes that a pipe has now, so that a log can be followed."""
     read = getattr(file, "read1", file.read)
     return cast("bytes", read(len(buffer)))

@@ -16,7 +16,7 @@ from services.model.hit import Hit, Visit
 from services.model.site import Site
 
 CHUNK_BYTES = 48 * 1024
-"""The API takes 64 KiB; most chunks of 500 hits are a third of this."""
+"""The API accepts 64 KiB; most chunks of 500 hits are a third of this."""
 
 Progress = Callable[[LogFile, AccessLog], None]
 _PROGRESS_LINES = 2000
@@ -25,17 +25,17 @@ _PROGRESS_LINES = 2000
 class FileResult(msgspec.Struct, kw_only=True):
     """The result of importing one file.
 
-    begun     'new', 'resumed' or 'done', before this import
-    format    of its lines, and `address` the field with the reader's address
-    addresses different ones in the whole file; so are `hosts` (host → lines) and `days`
-    lines     lines read that are not empty
-    pages     of those, views of people
+    begun     the state before this import: 'new', 'resumed' or 'done'
+    format    of its lines; `address` is the field with the reader's address
+    addresses how many different ones the whole file has; `hosts` (host → lines) and `days` likewise
+    lines     request lines read
+    pages     of those, views by people
     visits    of those, first views of a visit
-    downloads lines of files whose downloads count
+    downloads lines that are downloads which count
     sent      pages and downloads sent now; the others were already in the log
     left_out  reason → lines
     broken    number and beginning of the first unreadable lines
-    unsorted  lines older than one before them, where a visit may be split in two
+    unsorted  lines much older than a line before them, which may split a visit in two
     """
 
     file: str
@@ -66,10 +66,10 @@ def examine_all(
     site: Site | None = None,
     known: Mapping[str, int] | None = None,
 ) -> list[LogFile]:
-    """Examine files and return each content once, the oldest first. Raises AccessLogError.
+    """Examine files and return each content once, oldest first. Raises AccessLogError.
 
-    `known` are imports of the site, digest → lines: of a file that has grown since, that is one
-    part and the rest another one.
+    `known` are imports of the site, digest → lines: a file that has grown since is split into the
+    imported part and the rest.
     """
     by_digest: dict[str, LogFile] = {}
     for path in paths:
@@ -87,11 +87,11 @@ def import_all(
     options: UploadOptions,
     progress: Progress,
 ) -> Iterator[FileResult]:
-    """Import files one after another; each result comes when all of the file is counted.
+    """Import files one after another; yield each result once the whole file is counted.
 
-    `states` are those of the files by a dry run. Files that are
-    done are read too, where others follow: who was in the middle of a visit at the end of one
-    goes on with it in the next. Raises AccessLogError and UnfinishedError.
+    `states` are what a dry run returned for the files. Files that are done are read as well if
+    others follow, because a visit may continue from one file into the next. Raises AccessLogError
+    and UnfinishedError.
     """
     open_files = [index for index, state in enumerate(states) if not state.done]
     last_open = max(open_files, default=-1)
@@ -135,7 +135,7 @@ def _read(
     before = 0, 0
     with AccessLog(file.path, file.opened) as log:
         for line in log:
-            # Lines written since the file was examined belong to another import.
+            # Lines written after the file was examined belong to another import.
             if log.number > file.lines:
                 result.lines = -1
                 break
@@ -163,7 +163,7 @@ def _read(
 
 
 class Chunks:
-    """Splits the pages of a file into chunks, and sends those that are not in the log yet."""
+    """Splits the pages of a file into chunks, and sends what is not in the log yet."""
 
     def __init__(self, client: ImportClient, digest: str, begun: UploadState) -> None:
         self._client = client
@@ -174,14 +174,14 @@ class Chunks:
         self.sent = 0
 
     def add(self, number: int, hit: Hit) -> None:
-        """Queue the page of a line; send a chunk once there are enough."""
+        """Queue the page of a line; send a chunk once enough are queued."""
         if number > self._taken:
             self._queued.append((number, hit))
             if len(self._queued) >= batch.MAX_HITS:
                 self.flush()
 
     def flush(self) -> None:
-        """Send the pages that are queued."""
+        """Send the queued pages."""
         queued, self._queued = self._queued, []
         self._send(queued)
 

@@ -1,19 +1,19 @@
-"""Which views of an access log start a visit, by the log's own times."""
+"""Which views of an access log start a visit, by the times in the log."""
 
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 Visitor = tuple[int, str, str]
-"""Day, address (of IPv6 its /64) and User-Agent: as for live hits, a visit ends at midnight."""
+"""Day, address (for IPv6, its /64) and User-Agent; as for live hits, visits end at midnight."""
 
 UNSORTED_MS = 60_000
-"""A server logs a request when it ends: a line may be late by the duration of its request."""
+"""Servers log a request when it ends, so a line may be late by the duration of its request."""
 
 
 class LogVisits:
-    """The 30-minute rule over lines sorted by time, or nearly, of one or more files.
+    """The 30-minute rule for the lines of one or more files, sorted by time, or nearly so.
 
-    Visitors are kept in two generations, and the older one is dropped when a window has passed, so
-    memory holds the visitors of about an hour at most.
+    Visitors are kept in two generations, and the older one is dropped once a window has passed, so
+    that memory holds the visitors of about an hour at most.
     """
 
     def __init__(self) -> None:

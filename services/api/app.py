@@ -41,7 +41,7 @@ from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 
 START_SECONDS = 3.0
-"""How long the start waits for the store before it continues without."""
+"""How long the start waits for the store before it continues without it."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 5.0
 SHUTDOWN_SECONDS = 5
@@ -278,7 +278,7 @@ def create_app(
 def run(settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     application = create_app(settings)
-    # Numbers of many sites are many young objects; a full collection would take 0.1 s.
+    # The numbers of many sites are many young objects, and a full collection would take 0.1 s.
     gc_tuning.tune(old=10)
     malloc_tuning.tune()
     server.run(

@@ -67,7 +67,7 @@ class Components:
         self.store = store or open_store(url, answer_seconds=STORE_SECONDS)
         is_cluster = store is None and bool(cluster_of(url))
         self.whole = open_whole(url) if is_cluster else self.store
-        """The store for what reads all of it: on a cluster, never a lagging replica."""
+        """The store for whatever reads all of it: on a cluster, never a lagging replica."""
         self.state = state or State.open(settings.redis_url, seconds=REDIS_SECONDS)
         self.registry = Registry(self.store, self.state, clock)
         self.access = Access(settings, self.store, self.state, self.registry, clock, monotonic)
@@ -124,7 +124,7 @@ class Components:
         )
         self.top = top.TopPages(self.counters.site, self.registry, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
-        # A separate one: a preview must not wait for those who only look.
+        # A separate one: a preview must not wait for people who only look at numbers.
         self._correcting = StatsReader(self.store)
         self.corrections = Corrections(
             self.store, self.state, self._correcting, self.counters, self.access.audit, clock
@@ -161,7 +161,7 @@ class Components:
             editors_publish=settings.editors_publish,
         )
         self.report_schedules = ReportSchedules(self.store, self.access.audit, clock)
-        # A separate one: reports sent at night must not keep those who look waiting.
+        # A separate one: reports sent at night must not delay people who look at numbers.
         self._reporting = StatsReader(self.store, parts=self.registry.parts)
         mailer = Mailer(settings.smtp_url, settings.mail_from)
         self.report_sender = ReportSender(
@@ -190,7 +190,7 @@ class Components:
         self._clock = clock
 
     def dependencies(self, settings: ApiSettings) -> Dependencies:
-        """Return what the dashboard is made of."""
+        """Return the dependencies of the dashboard."""
         panels = PanelSource(self.store, self.stats.readers, self.stats.online, self._clock)
         return Dependencies(
             store=self.store,

@@ -1,4 +1,4 @@
-"""The routes of the API: one line for each room that has some."""
+"""The routes of the API: one line for each package that has some."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ def add_routes(
 ) -> None:
     """Add every route to an application.
 
-    `now` returns the parts of the running service, and raises a problem while there are none.
+    `now` returns the parts of the running service, and raises ApiError while there are none.
     """
 
     async def counter(request: Request) -> Response:
@@ -101,6 +101,6 @@ def add_routes(
         tail.router(registry, lambda: now().tails),
         maintenance.router(stores, settings, lambda: now().access, clock),
     ):
-        # To include a router makes each of its routes a second time, at the first request.
+        # Including a router would create each of its routes a second time, at the first request.
         app.router.routes.extend(router.routes)
     app.router.routes.extend(dashboard.routes(lambda: now().dependencies(settings)))

@@ -32,7 +32,7 @@ class AdminToken(Secret):
 
     @classmethod
     def of_setting(cls, value: str) -> Self:
-        """Return the token of a setting. Raises ValueError for one that could be guessed."""
+        """Return the token from a setting. Raises ValueError for one that could be guessed."""
         if len(value) < MIN_TOKEN_LENGTH:
             raise ValueError(f"Expected at least {MIN_TOKEN_LENGTH} characters")
         return cls(value)
@@ -140,7 +140,7 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     ] = None
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where settings that belong together are there in part."""
+        """Raise SettingsError if only some of the settings that belong together are set."""
         oidc.check(self.oidc_issuer, self.oidc_client_id, self.public_url, self.oidc_roles)
         if self.auth_header is not None and not self.auth_roles:
             raise SettingsError(
@@ -150,7 +150,7 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
 
     @property
     def provider(self) -> oidc.ProviderSettings | None:
-        """Where people may sign in besides here."""
+        """The OpenID Connect provider that people may sign in with, if there is one."""
         if self.oidc_issuer is None or self.oidc_client_id is None or self.public_url is None:
             return None
         door = f"{self.public_url.rstrip('/')}/admin/sign-in"

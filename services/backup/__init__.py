@@ -1,1 +1,1 @@
-"""Backups: the whole store in a folder of portable files, and back."""
+"""Backups: the whole store in a folder of portable files, and restoring them."""

@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[a-z0-9_-]{1,100}\.jsonl\.gz")
 
 Progress = Callable[[int], None]
-"""Called with the number of further rows done."""
+"""Called with the number of rows done since the last call."""
 
 
 class BackupError(Exception):
@@ -38,7 +38,7 @@ class BackupError(Exception):
 class File(msgspec.Struct, frozen=True):
     """One file: the rows of a table, or of a month of it.
 
-    fingerprint   sum of the 64-bit BLAKE2b of each line, the same in whatever order rows come
+    fingerprint   sum of the 64-bit BLAKE2b hashes of its lines, independent of their order
     """
 
     name: str
@@ -51,9 +51,9 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup holds.
+    """The contents of a backup.
 
-    positions   partition → position of the log; every hit before it is in the backup, no other
+    positions   partition → position of the log; the backup has every hit before it, and no other
     """
 
     format: int
@@ -75,7 +75,7 @@ class FolderWriter:
     """Writes pieces into a new folder; it is a backup only after `finish`."""
 
     def __init__(self, path: Path) -> None:
-        """Make the folder. Raises BackupError when it is not empty."""
+        """Create the folder. Raises BackupError when it is not empty."""
         self.path = path
         self._begun = datetime.now(UTC)
         self._files: list[File] = []
@@ -88,7 +88,7 @@ class FolderWriter:
             raise BackupError(f"{path} cannot be used: {error.strerror}") from None
 
     def add(self, piece: Piece) -> None:
-        """Write rows. Raises BackupError when the disk does not take them."""
+        """Write rows. Raises BackupError when they cannot be written."""
         try:
             if self._open is None or self._open.file != piece.file:
                 self._close_file()
@@ -140,7 +140,7 @@ class _OpenFile:
         self._first = piece
         self._path = folder / f"{piece.file}.jsonl.gz"
         self._raw = self._path.open("xb")
-        # Without a timestamp in it, the same rows make the same file.
+        # Without a timestamp, the same rows give the same file.
         self._gzip = gzip.GzipFile("", "wb", _COMPRESSION, self._raw, mtime=0)
         self._fingerprint = Fingerprint()
 
@@ -163,7 +163,7 @@ class _OpenFile:
         )
 
     def abandon(self) -> None:
-        # On a disk that is full, closing writes as little as anything before.
+        # On a full disk, closing fails as well.
         with suppress(OSError):
             self._gzip.close()
         with suppress(OSError):
@@ -171,7 +171,7 @@ class _OpenFile:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a backup. Raises BackupError when there is none of a known format."""
+    """Return the manifest of a backup. Raises BackupError if none in a known format exists."""
     path = folder / MANIFEST
     try:
         text = path.read_bytes()
@@ -199,7 +199,7 @@ class _Version(msgspec.Struct):
 
 
 def check(folder: Path, manifest: Manifest, progress: Progress) -> None:
-    """Make sure that every file is there as it was written. Raises BackupError."""
+    """Check that every file is as it was written. Raises BackupError."""
     for file in manifest.files:
         path = folder / file.name
         digest, rows = hashlib.sha256(), 0
@@ -228,7 +228,7 @@ def check(folder: Path, manifest: Manifest, progress: Progress) -> None:
 
 
 def lines(folder: Path, file: File) -> Iterator[bytes]:
-    """Return the rows of a file, some thousand lines at a time. Raises BackupError."""
+    """Yield the rows of a file, some thousand lines at a time. Raises BackupError."""
     try:
         with gzip.open(folder / file.name, "rb") as unpacked:
             while chunk := list(islice(unpacked, ROWS_AT_ONCE)):
@@ -248,7 +248,7 @@ def _sync(file: IO[bytes]) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Put the names in a folder on the disk, where its file system can; some of networks cannot."""
+    """Sync the entries of a folder to disk, if its file system can; some network ones cannot."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -11,7 +11,7 @@ Message = Begin | Piece | End
 
 PATH = "/api/admin/backup"
 READ_SECONDS = 300.0
-"""A table may take this long before its first row comes."""
+"""How long a table may take to send its first row."""
 
 _LENGTH_BYTES = 4
 _encoder = msgspec.msgpack.Encoder()
@@ -25,7 +25,7 @@ def frame(message: Message) -> bytes:
 
 
 async def messages(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Message, None]:
-    """Return the messages of a body that arrives in chunks. Raises BackupError."""
+    """Yield the messages of a body that arrives in chunks. Raises BackupError."""
     waiting = bytearray()
     async for chunk in chunks:
         waiting += chunk
@@ -41,7 +41,7 @@ async def messages(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Message, None
 
 
 async def fetch(url: str, token: str) -> AsyncGenerator[Message, None]:
-    """Ask a running Luot for everything that its store holds. Raises BackupError."""
+    """Fetch everything in the store of a running Luot. Raises BackupError."""
     import httpx
 
     headers = {"Authorization": f"Bearer {token}"}

@@ -1,4 +1,4 @@
-"""A point in the log as a person writes it."""
+"""A point in the log, as people write it."""
 
 import re
 import time
@@ -12,21 +12,21 @@ _AGE = re.compile(r"(\d{1,6})([smhd])")
 
 
 class RewindTarget(msgspec.Struct, frozen=True):
-    """A log time in ms since 1970, UTC, or else a position."""
+    """A log time in ms since 1970, UTC, or a position."""
 
     ms: int = 0
     position: int | None = None
 
 
 def parse_age(text: str) -> int:
-    """Return the milliseconds of an age such as 90m, 24h or 7d. Raises ValueError."""
+    """Parse an age such as 90m, 24h or 7d; return milliseconds. Raises ValueError."""
     if age := _AGE.fullmatch(text):
         return int(age[1]) * _UNITS_MS[age[2]]
     raise ValueError(f"{text!r} is not a time span; expected a number and a unit (90m, 24h, 7d)")
 
 
 def parse(text: str, clock: Callable[[], float] = time.time) -> RewindTarget:
-    """Return the moment of a time with its offset, of an age such as 90m, or of a position.
+    """Parse a time with an offset, an age such as 90m, or a position.
 
     Raises ValueError.
     """

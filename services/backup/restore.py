@@ -1,4 +1,4 @@
-"""Restores a backup into a store of either kind."""
+"""Restores a backup into either kind of store."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -13,9 +13,9 @@ from services.store.portable import Fingerprint, Piece
 
 
 async def refuse_misfit(store: Store, manifest: Manifest, partitions: int, replace: bool) -> None:
-    """Make sure that a store may take this backup, and bring its schema up to date.
+    """Make sure that a backup fits a store, and bring the store's schema up to date.
 
-    Raises BackupError; nothing was changed then but the schema.
+    Raises BackupError; then at most the schema was changed.
     """
     newest = max(migration.number for migration in migrations())
     if manifest.schema > newest:
@@ -44,10 +44,10 @@ async def refuse_misfit(store: Store, manifest: Manifest, partitions: int, repla
 
 
 async def restore(store: Store, folder: Path, manifest: Manifest, progress: Progress) -> None:
-    """Replace what the store holds by a backup, then read it back and compare every row.
+    """Replace the content of the store with a backup, then read it back and compare every row.
 
-    The backup was checked before. Raises BackupError or StoreError; the store then says of
-    itself that a restore is unfinished, until one is done.
+    The backup was checked before. Raises BackupError or StoreError; the store is then marked as
+    having an unfinished restore, until one succeeds.
     """
     version = time.time_ns()
     await portable.empty(store)

@@ -1,7 +1,7 @@
 """Rewinds the aggregator in the log, to fold again what it folded before.
 
-Rows skip the batches that they hold, so on a healthy store nothing changes, and on one that was
-restored the counters come to where they would be.
+Rows skip the batches that they already include. So nothing changes in a healthy store, and in a
+restored one the counters catch up.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from services.log.interface import Extent, LogPositions
 from services.model.hit import VISIT_WINDOW_MS
 
 WARM_UP_MS = 2 * (VISIT_WINDOW_MS + 60_000)
-"""Log time that the aggregator reads before it folds, to know who is in the middle of a visit."""
+"""How much of the log must precede a position, in log time, to know all visits in progress."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What happens to one partition.
+    """The rewind of one partition.
 
     to            the next position to read; None for the very beginning
     committed_ms  the log time of `committed`; None at the very beginning
@@ -41,16 +41,16 @@ class Step(msgspec.Struct, frozen=True):
 async def plan(
     positions: LogPositions, extents: Sequence[Extent], to: RewindTarget | None = None
 ) -> list[Step]:
-    """Return how to go back to a moment, or as far as the log tells everything exactly.
+    """Return how to rewind to a moment, or by default as far as the log gives exact visits.
 
-    Raises BackupError for a moment that is not read yet in a partition with entries: going on
-    from there would leave hits out.
+    Raises BackupError for a moment that a partition with unread entries has not reached yet:
+    continuing from there would leave hits out.
     """
     return [await _step(positions, extent, to) for extent in extents]
 
 
 async def going_on(positions: LogPositions, extent: Extent) -> Step:
-    """Return what follows from the position that is committed now, as after a restore."""
+    """Return the step for continuing from the committed position, as after a restore."""
     at = extent.committed or 0
     missing = extent.first is not None and extent.trimmed and at < extent.first
     exact = extent.first is None or at >= await earliest_exact(positions, extent)
@@ -95,7 +95,7 @@ async def _time_of(positions: LogPositions, partition: int, at: int | None) -> i
 async def earliest_exact(positions: LogPositions, extent: Extent) -> int:
     """Return the earliest position from which visits can be decided as they were.
 
-    What stands before it in the log tells who was in the middle of a visit.
+    The log before it shows which visits were in progress.
     """
     if extent.first is None or not extent.trimmed:
         return 0
@@ -111,7 +111,7 @@ def _share(extent: Extent, target: int) -> int:
 
 
 def describe(ms: int | None) -> str:
-    """Return a log time for people, in UTC."""
+    """Return a log time as text, in UTC."""
     if not ms:
         return "the beginning"
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

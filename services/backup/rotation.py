@@ -1,4 +1,4 @@
-"""Which backups of a folder are kept, and when the next one is due. No clock, no disk."""
+"""Which backups in a folder are kept, and when the next one is due, without clock or disk."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,18 +15,18 @@ class Kept(msgspec.Struct, frozen=True, order=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """The newest backup of each of so many days and weeks (from Monday, UTC) is kept."""
+    """For how many days and weeks (from Monday, UTC) the newest backup of each is kept."""
 
     days: int
     weeks: int = 0
 
 
 def superfluous(backups: Sequence[Kept], rule: Rule, now: datetime) -> list[Kept]:
-    """Return the backups that may go, oldest first.
+    """Return the backups that may be removed, oldest first.
 
-    Days and weeks without a backup are not counted, so a pause costs none. The newest stays, the
-    newest that was verified stays, and so does whatever seems to come from the future: a clock
-    that was wrong must not delete anything.
+    Days and weeks without a backup do not count, so a pause costs no backups. The newest one stays,
+    the newest verified one stays, and so do those that seem to be from the future: a wrong clock
+    must not delete anything.
     """
     past = sorted((backup for backup in backups if backup.at <= now), reverse=True)
     keep = set(past[:1])
@@ -40,10 +40,10 @@ def superfluous(backups: Sequence[Kept], rule: Rule, now: datetime) -> list[Kept
 
 
 def wait(backups: Sequence[Kept], every: timedelta, now: datetime) -> timedelta:
-    """Return how long the next backup may wait: not at all where there is none.
+    """Return how long the next backup may wait: not at all if there is none yet.
 
-    One that seems to come from the future does not count, or a clock that was once ahead would
-    end all backups until then.
+    Those that seem to be from the future do not count, or a clock that was once ahead would stop
+    all backups until then.
     """
     past = [backup.at for backup in backups if backup.at <= now]
     return max(timedelta(), max(past) + every - now) if past else timedelta()

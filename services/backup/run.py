@@ -1,4 +1,4 @@
-"""What `luot backup`, `luot restore` and `luot rewind` do, apart from their output."""
+"""Implements `luot backup`, `luot restore` and `luot rewind`, except for their output."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
@@ -21,7 +21,7 @@ from services.store.portable import Begin, End, dump
 async def save(
     source: AsyncGenerator[Message, None], path: Path, total: Progress, progress: Progress
 ) -> Manifest:
-    """Write what a source sends into a new folder; `total` is told how many rows come, about.
+    """Write what a source sends into a new folder; `total` is called with the estimated row count.
 
     Raises BackupError, also when the source ends early.
     """
@@ -41,7 +41,10 @@ async def save(
 
 
 async def dump_of(stores: Stores) -> AsyncGenerator[Message, None]:
-    """Read a store that this process may open. The log is not needed, but told from if there."""
+    """Yield the content of a store that this process can open.
+
+    The log is not needed; if it is available, the backup includes its committed positions.
+    """
     try:
         committed = await stores.log.positions.committed()
     except LogError:
@@ -52,7 +55,7 @@ async def dump_of(stores: Stores) -> AsyncGenerator[Message, None]:
 
 
 def inspect(path: Path, progress: Progress) -> Manifest:
-    """Return the manifest of a backup whose files are all as they were written."""
+    """Check that all files of a backup are as they were written; return its manifest."""
     manifest = folder.read_manifest(path)
     folder.check(path, manifest, progress)
     return manifest
@@ -67,11 +70,11 @@ async def restore_all(
     with_log: bool,
     progress: Progress,
 ) -> Sequence[Step]:
-    """Restore, and let the aggregator go on from where the backup ends.
+    """Restore a backup, and let the aggregator continue from where it ends.
 
-    Returns what it finds in the log for each partition; nothing without a log. Raises
-    BackupError, StoreError, LogInUseError, StateError, or LogError before anything is touched when
-    there is no log to be reached.
+    Returns what the aggregator finds in the log for each partition; nothing without a log. Raises
+    BackupError, StoreError, LogInUseError or StateError; LogError, before anything is touched, when
+    the log cannot be reached.
     """
     partitions = stores.log.partitions
     await refuse_misfit(stores.store, manifest, partitions, replace)
@@ -82,7 +85,7 @@ async def restore_all(
     async with positions.hold():
         await restore(stores.store, path, manifest, progress)
         await positions.forget_written(len(await stores.store.shards()))
-        # A restored store has older tokens than those that its API published last.
+        # The tokens in the restored store are older than those published last.
         await SendTokens(stores.state).forget()
         await positions.set_committed(
             {number: manifest.positions.get(number) for number in range(partitions)}
@@ -91,7 +94,7 @@ async def restore_all(
 
 
 async def rewind_all(log: Log, *, to: RewindTarget | None, dry_run: bool) -> Sequence[Step]:
-    """Set what is committed back. Raises BackupError, LogInUseError or LogError."""
+    """Move committed positions back. Raises BackupError, LogInUseError or LogError."""
     positions = log.positions
     if dry_run:
         return await rewind.plan(positions, await positions.extents(), to)
@@ -103,7 +106,7 @@ async def rewind_all(log: Log, *, to: RewindTarget | None, dry_run: bool) -> Seq
 
 
 async def newest(log: Log, manifest: Manifest) -> str:
-    """Return up to when everything is in a backup, for people."""
+    """Return the log time up to which a backup is complete, as text."""
     try:
         times = [
             await log.positions.time_of(partition, at)

@@ -1,4 +1,4 @@
-"""A folder of backups, each in a folder named by the time it was begun at."""
+"""A folder of backups, each in a folder named after the time it was begun."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from services.backup.rotation import Kept, Rule, superfluous
 from services.runtime import file_locks
 
 VERIFIED = "verified"
-"""Name of the file in a backup that says that it was restored on trial."""
+"""Name of the file in a backup that marks it as restored on trial."""
 
 _LOCK = ".luot-backup.lock"
 _PARTIAL = ".partial"
@@ -26,7 +26,7 @@ _OURS = re.compile(
 
 
 class Shelf:
-    """Finds, names and removes backups; only whoever holds it may change anything."""
+    """Finds, names and removes backups; changes are only allowed while it is `held`."""
 
     def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)):
         self.path = path
@@ -34,7 +34,7 @@ class Shelf:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Make the folder and lock it. Raises BackupError while another process holds it."""
+        """Create the folder and lock it. Raises BackupError while another process holds it."""
         path = self.path / _LOCK
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,16 +67,16 @@ class Shelf:
         return sorted(found)
 
     def newest(self) -> Path:
-        """Return the newest complete backup. Raises BackupError where there is none."""
+        """Return the newest complete backup. Raises BackupError if there is none."""
         backups = self.backups()
         if not backups:
             raise BackupError(f"{self.path} holds no backup of Luot")
         return self.path / backups[-1].name
 
     def begin(self) -> Path:
-        """Return the path for a new backup, which `complete` gives its name.
+        """Return a temporary path for a new backup; `complete` gives it its final name.
 
-        Removes what a backup left that was killed. Raises BackupError.
+        Removes the remains of backups that were killed. Raises BackupError.
         """
         for left in self._named(_PARTIAL):
             _remove(left)
@@ -88,7 +88,7 @@ class Shelf:
             at += timedelta(seconds=1)
 
     def room(self) -> None:
-        """Raise BackupError where another backup like the newest one has no room."""
+        """Raise BackupError if there is no room for another backup like the newest one."""
         backups = self.backups()
         if not backups:
             return
@@ -101,7 +101,7 @@ class Shelf:
             )
 
     def complete(self, path: Path) -> Path:
-        """Give a backup that is written to its end its name, and return it."""
+        """Give a completely written backup its final name; return its new path."""
         final = _rename(path, path.with_suffix(""))
         try:
             folder.sync_folder(self.path)
@@ -110,20 +110,20 @@ class Shelf:
         return final
 
     def abandon(self, path: Path) -> None:
-        """Remove a backup that did not come to its end: it must not keep the disk full."""
+        """Remove an unfinished backup, so that it does not fill the disk."""
         if path.exists():
             _remove(path)
 
     def condemn(self, path: Path) -> Path:
-        """Take a backup that is not good out of the count; the one condemned before goes."""
+        """Set a bad backup aside, so that it no longer counts; remove the previous bad one."""
         for before in self._named(_BAD):
             _remove(before)
         return _rename(path, path.with_name(path.name + _BAD))
 
     def rotate(self, rule: Rule) -> tuple[list[Path], list[Path]]:
-        """Remove what is superfluous.
+        """Remove superfluous backups.
 
-        Returns what is gone, and what is left since there is more in it than a backup.
+        Returns what was removed, and what was left because it contains more than a backup.
         """
         gone, left = [], []
         for backup in superfluous(self.backups(), rule, self._clock()):
@@ -131,7 +131,7 @@ class Shelf:
             if _foreign(path):
                 left.append(path)
                 continue
-            # Half removed, it must not pass for a backup.
+            # A half-removed backup must not be mistaken for a complete one.
             _remove(_rename(path, path.with_name(path.name + _PARTIAL)))
             gone.append(path)
         return gone, left
@@ -151,12 +151,12 @@ class Shelf:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of the files in a backup."""
+    """Return the size of the files in a backup, in bytes."""
     return sum(file.stat().st_size for file in path.iterdir())
 
 
 def note_verified(path: Path, when: datetime) -> None:
-    """Write into a backup that it was restored on trial; where that is refused, nothing is."""
+    """Mark a backup as restored on trial. Raises OSError; the backup is then unmarked."""
     temporary = path / f".{VERIFIED}.new"
     temporary.write_text(f"{when.isoformat(timespec='seconds')}\n", encoding="ascii")
     temporary.rename(path / VERIFIED)
@@ -179,7 +179,7 @@ def _rename(path: Path, to: Path) -> Path:
 
 
 def _foreign(path: Path) -> bool:
-    """Tell whether there is anything in a folder that no backup of ours has."""
+    """Tell whether a folder contains anything that our backups do not have."""
     try:
         return any(not _OURS.fullmatch(file.name) or file.is_dir() for file in path.iterdir())
     except OSError as error:
@@ -187,7 +187,7 @@ def _foreign(path: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder of ours; one with anything else in it is left as it is."""
+    """Remove one of our folders; leave it alone if it contains anything else."""
     try:
         if not _foreign(path):
             for file in path.iterdir():

@@ -1,4 +1,4 @@
-"""Restores a backup on trial, into an embedded store that is removed again."""
+"""Restores a backup on trial, into an embedded store that is removed afterwards."""
 
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ class TrialError(Exception):
 
 
 def require_engine() -> None:
-    """Raise TrialError where the embedded engine is not installed."""
+    """Raise TrialError if the embedded engine is not installed."""
     if find_spec(ENGINE) is None:
         raise TrialError(
             "the embedded engine is not installed here, so no backup can be restored on trial:"
@@ -31,8 +31,8 @@ def require_engine() -> None:
 async def restore_on_trial(folder: Path, manifest: Manifest, scratch: Path, step: Progress) -> None:
     """Restore a backup whose files were checked, and compare every row.
 
-    `scratch` is an absolute path. Raises BackupError when the store does not hold afterwards what
-    the backup says, TrialError when `scratch` has no room or cannot be used.
+    `scratch` is an absolute path. Raises BackupError if the store then differs from the backup, and
+    TrialError if `scratch` has no room or cannot be used.
     """
     require_engine()
     needed = sum(file.bytes for file in manifest.files)

@@ -1,4 +1,4 @@
-"""The result of one check."""
+"""Checks of one part of the system, and their results."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,11 +6,11 @@ import msgspec
 
 
 class Check(msgspec.Struct, frozen=True):
-    """What was found.
+    """The result of one check.
 
-    ok      None when it could not be looked at
-    found   what is, in words
-    advice  what to do about it, where it is not as it should be
+    ok      whether it passed; None if it could not be checked, or is worth knowing but no fault
+    found   what was found, as text
+    advice  what to do about it, unless it passed
     """
 
     part: str
@@ -28,13 +28,13 @@ class Findings:
         self.checks: list[Check] = []
 
     def add(self, name: str, ok: bool | None, found: str, advice: str = "") -> None:
-        """Add a check; the advice is kept only if it failed."""
+        """Add a check; the advice is kept unless it passed."""
         self.checks.append(Check(self._part, name, ok, found, "" if ok else advice))
 
     async def attempt(
         self, name: str, look: Callable[[], Awaitable[None]], *errors: type[Exception]
     ) -> bool:
-        """Run a check; tell whether it could run, and record why not."""
+        """Run a check; return whether it could run, and record why not."""
         try:
             await look()
         except errors as error:

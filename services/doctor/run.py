@@ -45,9 +45,9 @@ def failures(checks: Sequence[Check]) -> int:
 
 
 async def record(store: Store, checks: Sequence[Check], clock: Callable[[], float]) -> str | None:
-    """Note the verdict in the store, for the metrics; return why it could not be noted, or None.
+    """Record the result in the store, for the metrics; return why that failed, or None.
 
-    Of a store that cannot be used at all, a check has told already.
+    A store that cannot be used at all is not an error here: a check has reported it already.
     """
     if any(check.ok is False and check.name == store_checks.SERVER for check in checks):
         return None
@@ -63,7 +63,7 @@ async def record(store: Store, checks: Sequence[Check], clock: Callable[[], floa
 
 
 async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check]:
-    """Look at the spool of ingest, where it is on this machine."""
+    """Check the spool of ingest, if it is on this machine."""
     findings = Findings("ingest")
     named = environ.get("LUOT_SPOOL")
     folder = Path(named) if named else None

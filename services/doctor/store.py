@@ -1,4 +1,4 @@
-"""Checks whether the store is as this version expects, and whether its numbers add up."""
+"""Checks whether the store is as this version expects, and whether its numbers are consistent."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,12 +13,12 @@ from services.store.migrations import migrations, partitions_of, schema_of
 from services.store.sharded import ShardedStore
 
 SERVER = "ClickHouse"
-"""The check that there is a store at all."""
+"""The name of the check that there is a store at all."""
 SKEW_SECONDS = 5.0
 MIN_FREE_BYTES = 2 << 30
 MIN_FREE = 0.1
 MANY_PARTS = 300
-"""Active parts in one partition above which ClickHouse is close to refusing inserts."""
+"""With more active parts than this in one partition, ClickHouse is close to refusing inserts."""
 NAMED_ROWS = 20
 _DAY_SECONDS = 86_400
 
@@ -59,7 +59,7 @@ async def examine(
 
 
 async def _shards(findings: Findings, store: Store) -> None:
-    """Say which servers of a cluster cannot be used; a single server has no such check."""
+    """Report which servers of a cluster cannot be used; a single server has no such check."""
     if not isinstance(store, ShardedStore):
         return
     replicas = await store.replicas()
@@ -78,7 +78,7 @@ async def _shards(findings: Findings, store: Store) -> None:
 
 
 async def _tables(findings: Findings, store: Store) -> None:
-    """Say which servers of a cluster lack tables; a single server has no such check."""
+    """Report which servers of a cluster lack tables; a single server has no such check."""
     if not isinstance(store, ShardedStore):
         return
     lacking = await server_tables.lacking(store)

@@ -1,6 +1,6 @@
-"""Families of device, browser and operating system, before the User-Agent is forgotten.
+"""Families of devices, browsers and operating systems, read before the User-Agent is discarded.
 
-Only names of the tables below leave this file: the parser's own may quote the User-Agent.
+Only names from the tables below leave this file: the parser's own may quote the User-Agent.
 """
 
 import re
@@ -15,7 +15,7 @@ from services.model.bounded_cache import BoundedCache
 
 OTHER = "Other"
 MAX_USER_AGENT = 512
-"""How many characters of a User-Agent are looked at."""
+"""How many characters of a User-Agent are examined."""
 _CACHE_BYTES = 4 << 20
 
 
@@ -27,8 +27,8 @@ class Agent(msgspec.Struct, frozen=True, gc=False):
     os: str
 
 
-# Apps with a built-in browser, by what they add to the system's User-Agent. The order matters:
-# those of one company name each other.
+# Apps with a built-in browser, by what they add to the system's User-Agent. The order matters: apps
+# of one company name each other.
 _IN_APP = {
     "Zalo": r"\bZalo[ /]",
     "Messenger": r"\bFBAN/Messenger|\bFB_IAB/(?:Orca|MESSENGER)|\bMetaIAB Messenger",
@@ -124,18 +124,18 @@ _DESKTOP = frozenset({"Windows", "macOS", "Linux", "Chrome OS", "BSD"})
 
 @cache
 def _parser() -> Resolver:
-    # The patterns of devices would be 16 MB of memory; what we want of them is in _device.
+    # The device patterns would take 16 MB of memory; all we need of them is in _device.
     browsers, systems, _ = load_builtins()
     return RegexResolver((browsers, systems, []))
 
 
 def warm() -> None:
-    """Build the parser now, not at the first hit."""
+    """Build the parser now rather than at the first hit."""
     read_agent("Mozilla/5.0")
 
 
 def read_agent(user_agent: str) -> Agent:
-    """Return the families that a User-Agent names; only its beginning is looked at."""
+    """Return the families that a User-Agent names; only its beginning is examined."""
     user_agent = user_agent[:MAX_USER_AGENT]
     agent = _known.young(user_agent) or _known.get(user_agent)
     if agent is None:
@@ -155,7 +155,7 @@ def _read(user_agent: str) -> Agent:
     return Agent(_device(user_agent, system), browser, system)
 
 
-# The names are those of the tables above: an agent has no text of its own.
+# The names are shared with the tables above: an agent has no text of its own.
 _known: BoundedCache[str, Agent] = BoundedCache(
     _CACHE_BYTES, lambda user_agent, agent: getsizeof(user_agent) + getsizeof(agent)
 )
@@ -164,7 +164,7 @@ _known: BoundedCache[str, Agent] = BoundedCache(
 def cuts_referer(user_agent: str) -> bool:
     """Tell whether a browser sends only the origin of a page to other sites.
 
-    Those of Firefox and WebKit, whatever the page's policy says; Chromium's do as the page says.
+    Firefox and WebKit do, whatever the page's policy says; Chromium follows the page's policy.
     """
     webkit = "AppleWebKit/" in user_agent and "Chrome/" not in user_agent
     return webkit or "Gecko/" in user_agent
@@ -178,6 +178,6 @@ def _device(user_agent: str, system: str) -> str:
     if _MOBILE.search(user_agent):
         return "mobile"
     if system == "Android":
-        # Android's own rule: a telephone says Mobile, a tablet does not.
+        # Android's own rule: phones say Mobile, tablets do not.
         return "tablet"
     return "desktop" if system in _DESKTOP else "other"

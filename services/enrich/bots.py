@@ -24,7 +24,7 @@ _LETTER = re.compile(r"[A-Za-z]")
 
 # (Linux; Android 15; CPH2581 Build/AP3A.240617.008; wv): after the version comes the phone model.
 _TELEPHONE = re.compile(r"(\(Linux;[^()]*?Android [^;()]*)(?:;(?:[^()]|\([^()]*\))*)?\)")
-# Comments of Internet Explorer name what is installed beside it: Outlook, download managers.
+# Comments of Internet Explorer name what else is installed: Outlook, download managers.
 _INTERNET_EXPLORER = re.compile(
     r"Mozilla/[45]\.0 \((?:compatible; MSIE|Windows NT[^()]*Trident)[^()]*\)"
 )
@@ -35,11 +35,11 @@ _SYSTEM = re.compile(
     re.IGNORECASE,
 )
 
-# (compatible; Name/1.0) and nothing more: no browser leaves out its engine, but these two.
+# (compatible; Name/1.0) and nothing more: all browsers but these two name their engine.
 _NO_ENGINE = re.compile(r"Mozilla/\d\.\d \(compatible; (?!MSIE|Konqueror)[^)]*\)?\s*$")
 
-# How a program names itself to who reads the log: Name/1.0 (+https://…), (compatible; Name;
-# https://…), or the address of a person.
+# How a program introduces itself to whoever reads the log: Name/1.0 (+https://…), (compatible;
+# Name; https://…), or an e-mail address.
 _INTRODUCTION = re.compile(
     r"\+\s?(?:https?:|www\.)|[\w.+-]{2,}@[a-z][\w-]*\.[a-z]{2,}|compatible; [^;)]*; ?https?://",
     re.IGNORECASE,
@@ -66,8 +66,8 @@ health\\x20?-?check healthprobe health\\x20probe internal\\x20dummy\\x20connecti
 synthetics endpoint\\x20monitor network\\x20monitor http\\x20monitor
 """
 _TOOLS = (*(rf"^{name}\b" for name in _LEADING.split()), *re.findall(r"\S+", _ANYWHERE))
-# One product and nothing else, Name/1.2: monitors, balancers and tools. Telephones that said as
-# little have figures in their names.
+# One product and nothing else, Name/1.2: monitors, balancers and tools. Phones that sent as little
+# have digits in their names.
 _ONE_PRODUCT = re.compile(r"[A-Za-z][A-Za-z_-]*(?:\.[A-Za-z]+)*/v?\d[\w.-]*")
 _tools = crawler_lists.PatternSet(enumerate(_TOOLS), any_case=True)
 
@@ -91,9 +91,9 @@ class Reason(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """What a User-Agent is taken for, and why.
+    """Whether a User-Agent is taken for a bot, and why.
 
-    evidence  the text in it, or the list pattern, that decided; '' if nothing did
+    evidence  the text in it, or the pattern, that decided; '' if nothing did
     """
 
     bot: bool
@@ -105,7 +105,7 @@ _lists = crawler_lists.load()
 
 
 def judge(user_agent: str, lists: crawler_lists.CrawlerLists = _lists) -> Verdict:
-    """Tell what a User-Agent is taken for, by the rules alone."""
+    """Classify a User-Agent by the rules alone, without the operator's patterns."""
     if not _LETTER.search(user_agent):
         return Verdict(True, Reason.EMPTY)
     program = _TELEPHONE.sub(r"\1)", user_agent, count=1)
@@ -162,7 +162,7 @@ class Bots:
         return self._operator.is_spam(referring_host)
 
     def read_sender(self, user_agent: bytes) -> tuple[str, bool]:
-        """Return the text of a header User-Agent, cut, and whether it is a bot's."""
+        """Return the text of a User-Agent header, truncated, and whether it is a bot's."""
         header = user_agent[:MAX_USER_AGENT]
         read = self._headers.young(header) or self._headers.get(header)
         if read is None:
@@ -176,7 +176,7 @@ class Bots:
         return self.judge_cut(user_agent).bot
 
     def judge_cut(self, user_agent: str) -> Verdict:
-        """Return what a User-Agent is taken for; only its beginning is looked at."""
+        """Classify a User-Agent; only its beginning is examined."""
         text = user_agent[:MAX_USER_AGENT]
         verdict = self._verdicts.get(text)
         if verdict is None:

@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 class Whereabouts(NamedTuple):
-    """Where an address is, as coarse as it is kept.
+    """Where an address is, only as precisely as it is stored.
 
     country  ISO 3166-1 alpha-2, '' when unknown
-    region   see `region_of`; '' when unknown, as in a file of countries alone
+    region   see `region_of`; '' when unknown, as with a file that has only countries
     """
 
     country: str = ""
@@ -31,7 +31,7 @@ NOWHERE = Whereabouts()
 
 
 class Countries:
-    """Looks addresses up; without a file every place is unknown."""
+    """Looks up addresses; without a file, every place is unknown."""
 
     def __init__(self, path: Path | None) -> None:
         """Open the database; if only its folder exists yet, wait for the file.
@@ -61,7 +61,7 @@ class Countries:
         return self.place(address).country
 
     def refresh(self) -> None:
-        """Reopen the file when it was replaced; an unusable file changes nothing."""
+        """Reopen the file if it was replaced; an unusable file changes nothing."""
         if self._path is None or (self._reader is None and not self._path.exists()):
             return
         try:
@@ -104,7 +104,7 @@ def place_of(record: object) -> Whereabouts:
     code = country.get("iso_code") if isinstance(country, dict) else None
     if not isinstance(code, str) or len(code) != len("VN"):
         return NOWHERE
-    # Thousands of addresses are in the same few places.
+    # Thousands of addresses share a few places.
     return Whereabouts(intern(code), intern(region_of(code, record)))
 
 

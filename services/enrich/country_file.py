@@ -1,4 +1,4 @@
-"""Checks a file with countries, and puts it where ingest and the API read it."""
+"""Checks a country file, and installs it where ingest and the API read it."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from services.enrich.country import place_of
 from services.runtime.reasons import reason
 
 MAX_BYTES = 200_000_000
-"""The limit of a file: it is read into the memory of each ingest process."""
+"""The limit of a file, because each ingest process loads it into memory."""
 _LOOKED_AT = 10_000
 """How many networks are searched for a country and a province."""
 
@@ -24,11 +24,11 @@ class CountryFileError(Exception):
 
 
 class CountryFile(NamedTuple):
-    """What a file is.
+    """The properties of a file.
 
-    kind     what its maker calls it
-    built    when it was made, in seconds since 1970
-    regions  whether it has provinces, too
+    kind     the type that its provider gives it
+    built    when it was built, in seconds since 1970
+    regions  whether it has provinces as well
     """
 
     kind: str
@@ -37,19 +37,19 @@ class CountryFile(NamedTuple):
 
     @property
     def day(self) -> date:
-        """The day on which it was made."""
+        """The day on which it was built."""
         return datetime.fromtimestamp(self.built, UTC).date()
 
 
 def check(file: Path) -> CountryFile:
-    """Return what a file is. Raises CountryFileError for one in which no country is found."""
+    """Return the properties of a file. Raises CountryFileError if no country is found in it."""
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:
             raise CountryFileError(
                 f"{file} has {size:,} bytes; expected at most {MAX_BYTES:,}: a file of countries"
             )
-        # Of the first networks only: not the whole file need be in memory.
+        # Only the first networks are read, so the whole file need not be in memory.
         with maxminddb.open_database(file, maxminddb.MODE_FILE) as reader:
             about = reader.metadata()
             is_known, has_regions = False, False
@@ -69,7 +69,7 @@ def check(file: Path) -> CountryFile:
 
 
 def install(file: Path, target: Path) -> CountryFile:
-    """Check a file and atomically replace another one with a copy of it.
+    """Check a file, and atomically replace the one in use with a copy of it.
 
     Raises CountryFileError; then the file in use stays.
     """
@@ -84,7 +84,7 @@ def install(file: Path, target: Path) -> CountryFile:
             copy.flush()
             os.fsync(copy.fileno())
         check(temporary)
-        # Other users run ingest and the API.
+        # Ingest and the API run as other users.
         temporary.chmod(0o644)
         temporary.replace(target)
     except OSError as error:

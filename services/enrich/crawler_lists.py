@@ -1,7 +1,7 @@
 """Lists of crawlers maintained by others, minus the patterns that are switched off here.
 
-Neither package is used as it is: one would keep examples of every crawler in memory, the other
-joins its patterns into one expression that takes a hundred times as long.
+Neither package is used directly: one would keep examples of every crawler in memory, the other
+joins its patterns into one expression that is a hundred times slower.
 """
 
 import re
@@ -32,7 +32,7 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 class SwitchedOff(msgspec.Struct, frozen=True):
-    """A pattern that takes people for crawlers; `agent` is one of theirs."""
+    """A pattern that takes people for crawlers; `agent` is a User-Agent of theirs."""
 
     list: str
     regex: str
@@ -45,7 +45,7 @@ class _Crawler(msgspec.Struct, gc=False):
 
 @cache
 def all_patterns() -> tuple[Pattern, ...]:
-    """Return the patterns of both lists as their packages have them."""
+    """Return the patterns of both lists as they are in the packages."""
     package = find_spec("crawleruseragents")
     assert package is not None, "it is a dependency"  # noqa: S101
     assert package.origin is not None  # noqa: S101
@@ -60,13 +60,13 @@ def all_patterns() -> tuple[Pattern, ...]:
 
 
 def switched_off() -> list[SwitchedOff]:
-    """Return what the build has switched off: `python -m tests.agents.switch_off`."""
+    """Return the patterns that `python -m tests.agents.switch_off` has switched off."""
     body = files(__package__).joinpath(SWITCHED_OFF).read_bytes()
     return msgspec.json.decode(body, type=list[SwitchedOff])
 
 
 class CrawlerLists:
-    """Both lists, each compiled into one set: one pass over a User-Agent, whatever is in it."""
+    """Both lists, each compiled into one set that needs a single pass over a User-Agent."""
 
     def __init__(self, patterns: tuple[Pattern, ...]) -> None:
         self._patterns = patterns
@@ -77,7 +77,7 @@ class CrawlerLists:
         """Return a pattern that matches; None when none does."""
         number = self._exact.find(user_agent)
         if number is None:
-            # What ordinary browsers say is taken out first: that list is made for the rest.
+            # Remove what ordinary browsers send first: that list expects only the rest.
             number = self._folded.find(_ORDINARY.sub("", user_agent))
         return None if number is None else self._patterns[number]
 
@@ -90,7 +90,7 @@ class CrawlerLists:
 
 
 class PatternSet:
-    """Regular expressions in Rust's syntax as one set; the few it lacks are tried one by one.
+    """A set of regular expressions in Rust's syntax; those it cannot handle are tried one by one.
 
     any_case  ignore case
     """
@@ -103,7 +103,7 @@ class PatternSet:
             if "(?!" in regex or "(?=" in regex or "(?<" in regex:
                 self._others.append((number, re.compile(regex, re.IGNORECASE * any_case)))
             else:
-                # Lower case in lower-case text: with (?i), compiling takes eight times as long.
+                # Lower-case text is matched: with (?i), compiling takes eight times as long.
                 wanted = _small(regex) if any_case else regex
                 # The "family" of a match is the number of its pattern.
                 in_set.append((wanted, str(number), None, None, None, None))
@@ -118,7 +118,7 @@ class PatternSet:
 
 
 def _small(regex: str) -> str:
-    """Return an expression with small letters, but for those of escapes such as \\S."""
+    """Return an expression in lower case, except for escapes such as \\S."""
     return _CAPITAL.sub(lambda found: found[1].lower() if found[1] else found[0], regex)
 
 

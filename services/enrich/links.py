@@ -1,4 +1,4 @@
-"""The two ends of a link, as they are stored: where it leads, and which page it is on."""
+"""The two ends of a link as stored: where it leads, and which page it is on."""
 
 from services.enrich.urls import PageUrl, read_page
 from services.model.paths import MAX_BYTES, normalise
@@ -6,14 +6,14 @@ from services.model.site import Site
 
 
 def target_of(page: PageUrl) -> str:
-    """Return host and path of a page elsewhere, at most 512 bytes, without its query string."""
+    """Return host and path of an external page, at most 512 bytes, without its query string."""
     path = normalise(page.path)
     return _cut(page.host.removeprefix("www.") + ("" if path == "/" else path))
 
 
 def linking_page(referrer: str, page: PageUrl, site: Site) -> str:
     """Return the page that led to another: a path on the same host, else host and path; '' for
-    none. What browsers tell of another site is its host alone.
+    none. Of other sites, browsers usually send only the host.
     """
     before = read_page(referrer) if referrer else None
     if before is None:

@@ -1,4 +1,4 @@
-"""Which User-Agents and referrers an operator lets in or keeps out, without a release."""
+"""Which User-Agents and referrers an operator allows or denies, without a new release."""
 
 import logging
 import re
@@ -18,8 +18,8 @@ _EXPECTED = "'allow <pattern>' or 'deny <pattern>', or 'referrer <host>'"
 class OperatorPatterns(msgspec.Struct, frozen=True):
     """An operator's patterns, which take precedence over everything else.
 
-    allow, deny  regular expressions of User-Agents, any case
-    referrers    hosts of referrer spam: hits from them, or from a subdomain, are a bot's
+    allow, deny  regular expressions for User-Agents, case-insensitive
+    referrers    hosts of referrer spam: hits from them or their subdomains are taken for bots
     """
 
     allow: tuple[re.Pattern[str], ...] = ()
@@ -27,7 +27,7 @@ class OperatorPatterns(msgspec.Struct, frozen=True):
     referrers: frozenset[str] = frozenset()
 
     def is_spam(self, host: str) -> bool:
-        """Tell whether a referring host, without `www.`, is one of referrer spam."""
+        """Tell whether a referring host, without `www.`, is referrer spam."""
         spam = self.referrers
         while spam and host:
             if host in spam:
@@ -37,11 +37,11 @@ class OperatorPatterns(msgspec.Struct, frozen=True):
 
 
 class PatternsError(ValueError):
-    """A file of patterns that cannot be used; the message names line, text and what is expected."""
+    """An unusable file of patterns; the message names line, text and what is expected."""
 
 
 def read_patterns(text: str) -> OperatorPatterns:
-    """Read lines of patterns; # begins a comment.
+    """Parse lines of patterns; # begins a comment.
 
     `allow <regular expression>`, `deny <regular expression>`, `referrer <host>`.
 
@@ -76,10 +76,10 @@ def _host(number: int, text: str) -> str:
 
 
 class PatternsFile:
-    """The operator's file, read again when it changes."""
+    """The operator's file, reloaded when it changes."""
 
     def __init__(self, path: Path | None, use: Callable[[OperatorPatterns], None]) -> None:
-        """Read the file, if there is one, and let `use` have its patterns.
+        """Read the file, if there is one, and call `use` with its patterns.
 
         Raises SettingsError when it cannot be used.
         """
@@ -96,7 +96,7 @@ class PatternsFile:
                 ) from None
 
     def refresh(self) -> None:
-        """Read the file again when it was changed; an unusable one changes nothing."""
+        """Reload the file if it was changed; an unusable one changes nothing."""
         if self._path is None:
             return
         try:

@@ -1,8 +1,8 @@
-"""The province that a record of a location file names, whoever made the file.
+"""The province in a record of a location file, whoever made the file.
 
 GeoLite2 and GeoIP2 City have a code of ISO 3166-2 (`subdivisions[0].iso_code`), DB-IP City Lite
-and IP2Location in MMDB a name alone (`subdivisions[0].names.en`). What is finer, such as a city, is
-not read.
+and IP2Location in MMDB only a name (`subdivisions[0].names.en`). Anything finer, such as a city,
+is not read.
 """
 
 import re
@@ -12,14 +12,14 @@ from services.model import provinces
 from services.model.paths import clean
 
 MAX_BYTES = 64
-"""Of a region; a longer name is cut."""
+"""The limit of a region; a longer name is cut."""
 _PART = re.compile(r"[A-Z0-9]{1,3}")
 
 
 def region_of(country: str, record: Mapping[object, object]) -> str:
     """Return the region in a record of a country, '' if it names none.
 
-    That is its code of ISO 3166-2 where the record has it, or the name is that of a province of
+    That is its ISO 3166-2 code if the record has one, or if the name is that of a province of
     Viet Nam; else the country, a hyphen and the name.
     """
     subdivisions = record.get("subdivisions")
@@ -40,5 +40,5 @@ def region_of(country: str, record: Mapping[object, object]) -> str:
 
 def _name(names: object) -> str:
     name = names.get("en") if isinstance(names, dict) else None
-    # Longer than any name; it is cut once it is known to be none of Viet Nam.
+    # Longer than any name; it is cut later, once it is known not to be in Viet Nam.
     return clean(name[: 2 * MAX_BYTES]).strip() if isinstance(name, str) else ""

@@ -9,8 +9,8 @@ from services.model.bounded_cache import BoundedCache
 
 _CACHE_BYTES = 1 << 20
 
-# Both serve a page under the name of its host, in one label: a-b.example is a--b-example. So that
-# label is what says whose page it is (https://amp.dev/documentation/guides-and-tutorials/learn/
+# Both serve a page under a label made from its host: a-b.example becomes a--b-example. So that
+# label says whose page it is (https://amp.dev/documentation/guides-and-tutorials/learn/
 # amp-caches-and-cors/amp-cache-urls).
 _SERVED = re.compile(r"([a-z0-9-]+)\.(?:translate\.goog|cdn\.ampproject\.org)")
 _DASHES = re.compile(r"--?")

@@ -36,12 +36,12 @@ NO_UTM = Utm()
 
 
 class PageUrl(msgspec.Struct, frozen=True, gc=False):
-    """A page's URL in parts, as they came; the host is in lower case.
+    """The parts of a page's URL, unchanged except that the host is in lower case.
 
     query     with the fragment, if that is a route
-    campaign  what the URL itself names as its source, '' when it names none
-    campaign_is_guessed  named by a parameter that may mean something else, too
-    utm       what else it says about its campaign
+    campaign  the source that the URL itself names; '' if it names none
+    campaign_is_guessed  whether it is from a parameter that may also mean something else
+    utm       what else the URL says about its campaign
     """
 
     host: str
@@ -86,7 +86,7 @@ _known_pages = BoundedCache(_PAGES_BYTES, _page_bytes)
 
 
 def referring_host(referrer: str) -> str:
-    """Return the host name a referrer names, without `www.`; '' when it names none."""
+    """Return the host name in a referrer, without `www.`; '' if there is none."""
     host = _known_hosts.young(referrer)
     if host is None:
         host = _known_hosts.get(referrer)
@@ -115,14 +115,14 @@ def source_of(page: PageUrl, referrer: str, site: Site) -> str:
     """Return where a view came from: a campaign, another host, or '' for the site itself."""
     host = referring_host(referrer) if referrer else ""
     own = _is_of_site(host, page, site)
-    # Portals use parameters of these names themselves; on their own links, they are no campaign.
+    # Portals themselves use parameters with these names; in their own links, they are no campaign.
     if page.campaign and not (own and page.campaign_is_guessed):
         return page.campaign
     return "" if own else host
 
 
 def comes_from_site(page: PageUrl, referrer: str, site: Site) -> bool:
-    """Tell whether the previous page was one of the site."""
+    """Tell whether the previous page belongs to the site."""
     return _is_of_site(referring_host(referrer) if referrer else "", page, site)
 
 
@@ -141,7 +141,7 @@ def _split(url: str) -> SplitResult | None:
 
 def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").rstrip(".")
-    # Browsers send ASCII; programs may send other letters, and invisible characters.
+    # Browsers send ASCII; other programs may send other letters and invisible characters.
     host = host if host.isascii() else fold(host)
     return host if _HOST.fullmatch(host) else ""
 

@@ -8,14 +8,14 @@ SALT_BYTES = 16
 _PREFIX = 64
 """Bits of an IPv6 address assigned by the network; a device may change the others by itself."""
 _MAX_CACHED = 64
-"""Characters; no address is longer, and longer strings must not fill the cache."""
+"""In characters; no address is longer, and longer strings must not fill the cache."""
 
 
 def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:
-    """Return the visitor of a site's day, 1 to 2^64 - 1; never 0, which means nobody.
+    """Return the hash of a site's visitor on a day, 1 to 2^64 - 1; never 0, which means nobody.
 
-    Keyed BLAKE2b (RFC 7693) over the three texts, each with its length before it, so that no
-    two different triples are the same bytes. Of an IPv6 address, its /64 is hashed.
+    Keyed BLAKE2b (RFC 7693) over the three texts, each prefixed with its length, so that no two
+    different triples give the same bytes. For an IPv6 address, its /64 is hashed.
     """
     one, two, three = site.encode(), hashed_part(address).encode(), user_agent.encode()
     framed = b"%d:%b%d:%b%d:%b" % (len(one), one, len(two), two, len(three), three)

@@ -11,7 +11,7 @@ from services.model.site import SLUG_PATTERN
 ALL_SITES = "*"
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._@+-]{0,98}[a-z0-9])?$"
 PLACE_PATTERN = rf"^\*$|^(?:{GROUP_PLACE})?{SLUG_PATTERN.removeprefix('^')}"
-"""What a right may be for: a site, a group of sites, or everything."""
+"""What a right may apply to: a site, a group of sites, or everything."""
 
 
 class Role(StrEnum):
@@ -75,7 +75,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sign_in(self) -> str:
-        """By what they sign in: `password`, `oidc` or `header`."""
+        """How they sign in: `password`, `oidc` or `header`."""
         return self.identity.partition(" ")[0] or "password"
 
 
@@ -83,7 +83,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A program's credential, instead of a password.
 
     digest       SHA-256 of the token in hex; the token itself is not stored
-    sites        as those of a user
+    sites        like those of a user
     expires_at   milliseconds since 1970, UTC; None means never
     """
 
@@ -102,9 +102,9 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendToken(msgspec.Struct, frozen=True):
-    """What ingest knows of a token with the role `send`; it is found by its digest.
+    """What ingest knows about a token with the role `send`; it is looked up by its digest.
 
-    sites  slugs, those of groups among them; '*' stands for every site
+    sites  slugs, including those of sites in groups; '*' stands for every site
     """
 
     id: str

@@ -1,6 +1,6 @@
-"""A cache whose size is bounded in bytes, for what strangers may fill.
+"""A cache whose size is bounded in bytes, for data that strangers may fill it with.
 
-`functools.lru_cache` counts entries, and an entry is as large as a stranger wants it to be.
+`functools.lru_cache` counts entries, and strangers can make entries as large as they want.
 """
 
 from collections.abc import Callable, Hashable
@@ -27,7 +27,7 @@ class BoundedCache(Generic[K, V]):
     __slots__ = ("_filled", "_half", "_old", "_size", "_young", "young")
 
     def __init__(self, max_bytes: int, size: Callable[[K, V], int]) -> None:
-        """`size` returns the bytes of a key and its value; the entry itself comes on top."""
+        """`size` returns the bytes of a key and its value, without those of the entry itself."""
         self._half = max_bytes // 2
         self._size = size
         self._young: dict[K, V] = {}
@@ -39,7 +39,7 @@ class BoundedCache(Generic[K, V]):
         return len(self._young.keys() | self._old.keys())
 
     def get(self, key: K) -> V | None:
-        """Return what is remembered of a key, or None."""
+        """Return the cached value of a key, or None."""
         value = self._young.get(key)
         if value is None and self._old:
             value = self._old.pop(key, None)

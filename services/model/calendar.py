@@ -83,10 +83,10 @@ def period_start(day: int, grain: Grain) -> int:
 
 
 def period_end(start: int, grain: Grain) -> int:
-    """Return the first day after the period of a grain that begins on a day; not for the total."""
+    """Return the day after the period of a grain that begins on a day; not for the total."""
     if grain is Grain.DAY:
         return start + 1
-    # Longer than the period, and never past the end of the next one.
+    # More days than the period has, but never past the end of the next one.
     return period_start(start + (32 if grain is Grain.MONTH else 367), grain)
 
 
@@ -108,7 +108,7 @@ def previous_year(day: int) -> int:
 
 
 def months_later(day: int, months: int) -> int:
-    """Return the same day of a month some months later, or earlier; the last where it has less."""
+    """Return the same day some months later, or earlier; or the last of that month if shorter."""
     at = to_date(day)
     year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
     _, days = monthrange(year, month + 1)
@@ -116,7 +116,7 @@ def months_later(day: int, months: int) -> int:
 
 
 def months(first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Yield the days from the first to the last by months: the first of each, and that after it."""
+    """Yield the months of a span of days: the first day of each part, and the day after it."""
     while first <= last:
         end = min(period_end(period_start(first, Grain.MONTH), Grain.MONTH), last + 1)
         yield first, end

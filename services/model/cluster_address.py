@@ -18,12 +18,12 @@ def is_cluster_url(url: str) -> bool:
 
 
 class ClusterAddress(msgspec.Struct, frozen=True):
-    """Where some nodes of a cluster are, and how each of its nodes is reached.
+    """Where some nodes of a cluster are, and how to reach each of its nodes.
 
-    hosts    nodes that are asked for all others, in any order
-    scheme   of a single node: redis or rediss
+    hosts    nodes to ask for all others, in any order
+    scheme   of the URL of a single node: redis or rediss
     account  `user:password@`, or nothing
-    options  of the URL of a node, as it was given
+    options  query string of the URL of a node, as given
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -35,7 +35,7 @@ class ClusterAddress(msgspec.Struct, frozen=True):
     def parse(cls, url: str) -> Self:
         """Read `redis+cluster://…`, or `rediss+cluster://…` for TLS to every node.
 
-        Raises ValueError, whose message does not hold the URL: there may be a password.
+        Raises ValueError, whose message does not contain the URL, which may have a password.
         """
         if not is_cluster_url(url):
             raise ValueError(f"no URL of a Redis Cluster; expected {_EXAMPLE}")

@@ -1,4 +1,4 @@
-"""The three colours that a portal may set for a badge or a frame, as for an element."""
+"""The three colours that a portal may set for a badge, a frame or an element."""
 
 import re
 from typing import NamedTuple
@@ -7,10 +7,10 @@ _HEX = re.compile("#?([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
 
 class Colours(NamedTuple):
-    """Colours as `#aabbcc`; '' where the preset has its own.
+    """Colours as `#aabbcc`; '' for those of the preset.
 
-    color       of the words; lines and frame are a shade of it
-    background  of the block, and of a heading that has none of its own
+    color       of the text; lines and frame are a shade of it
+    background  of the block, and of a heading without its own background
     accent      of numbers, digits and icons
     """
 

@@ -1,7 +1,7 @@
 """The options of a block, the same for script, badge and page.
 
-The settings of a site, the attributes of an element and the parameters of a badge name an option
-alike and take the same values. What none of them sets has the default given here.
+The settings of a site, the attributes of an element and the parameters of a badge have the same
+names and values for an option. If none of them sets it, the default is given here.
 """
 
 import re
@@ -100,7 +100,7 @@ SEPARATORS: Mapping[Format, str] = {
 }
 
 FORMATS: Mapping[Lang, Format] = {Lang.VI: Format.DOT, Lang.EN: Format.COMMA}
-"""How each language parts thousands."""
+"""How each language separates thousands."""
 
 LABELS: Mapping[Lang, Mapping[Line, str]] = {
     Lang.VI: {line: line.vi for line in Line},
@@ -127,7 +127,7 @@ CHOICES: dict[str, type[StrEnum]] = {
     "wording": Wording,
     "gap": Gap,
 }
-"""Options of a block that take one of a few values."""
+"""The options of a block that take one of a few values."""
 
 
 class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -157,7 +157,7 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gap: Gap | None = None
 
     def __post_init__(self) -> None:
-        """Check what a type cannot say; ValueError names field, value and what was expected."""
+        """Check what types cannot express; ValueError names field, value and what was expected."""
         if self.lines is not None:
             twice = {str(line) for line in self.lines if self.lines.count(line) > 1}
             if twice:
@@ -211,8 +211,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             lines=lines,
             lang=lang,
-            # Most portals are light whatever their readers' systems are. An image or a frame does
-            # not know the page around it, so `auto` is for those who ask for it.
+            # Most portals are light, whatever their readers' systems use. An image or a frame does
+            # not know the page around it, so that `auto` has to be asked for.
             theme=display.theme or Theme.LIGHT,
             preset=display.preset or Preset.PLAIN,
             digits=digits,
@@ -233,17 +233,17 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def grouped(count: int, form: Format) -> str:
-    """Return a number as text, its thousands separated as the format says."""
+    """Return a number as text, with thousands separated in this format."""
     return f"{count:,}".replace(",", SEPARATORS[form])
 
 
 def with_unit(line: Line, number: str, unit: str) -> str:
-    """Return the number of a line with the unit after it; those who are online are people."""
+    """Return the number of a line with its unit; lines of people have none."""
     return f"{number} {unit}" if unit and line not in PEOPLE else number
 
 
 def gap_before(lines: Sequence[Line]) -> int:
-    """Return the place of the line that a gap parts from those of who is online, 0 for none."""
+    """Return the index of the line before which there is a gap, after those online; 0 for none."""
     return next(
         (
             place
@@ -255,7 +255,7 @@ def gap_before(lines: Sequence[Line]) -> int:
 
 
 def padded(count: int, digits: int) -> str:
-    """Return a number with leading zeros; one that has more digits keeps them all."""
+    """Return a number with leading zeros; one with more digits keeps them all."""
     return f"{count:0{digits}d}"
 
 

@@ -1,4 +1,4 @@
-"""Downloads: files that pages link to. They are counted apart from views (kept_apart.py)."""
+"""Downloads: files that pages link to. They are counted separately (kept_apart.py)."""
 
 import re
 
@@ -14,7 +14,7 @@ xlsb xlsm xlsx
 dwg dgn shp
 """
 ENDINGS = frozenset(_DOCUMENTS.split())
-"""Of files that are documents; the only list of them. Types of them are described at
+"""The endings of documents; this is the only list of them. Their types are described at
 https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/MIME_types/Common_types."""
 
 ENDING = re.compile(r"[a-z0-9]{1,10}")
@@ -27,14 +27,14 @@ def downloads_of(site: str) -> str:
 
 
 def are_downloads(name: str) -> bool:
-    """Tell whether downloads are kept under a name, and not views."""
+    """Tell whether a name is one that downloads are kept under."""
     return kind_of(name) is Apart.DOWNLOADS
 
 
 def ending_of(path: str) -> str:
-    """Return the ending of the file that a path names, in lower case; '' where it has none.
+    """Return the ending of the file that a path names, in lower case; '' if it has none.
 
-    Liferay writes a UUID behind the name of a file, and Java servers a session.
+    Liferay appends a UUID to the name of a file, and Java servers a session id.
     """
     folder, _, name = path.lower().rstrip("/").rpartition("/")
     if _UUID.fullmatch(name):

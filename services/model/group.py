@@ -1,4 +1,4 @@
-"""Groups of sites: a tree, as of a province and its communes."""
+"""Groups of sites: a tree, such as a province and its communes."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -10,10 +10,10 @@ from services.model.default_period import DefaultPeriod
 from services.model.site import Slug
 
 GROUP_PLACE = "group/"
-"""Prefix of a group's slug where sites may be named as well, as in rights."""
+"""Prefix of a group's slug in places where sites may be named as well, such as rights."""
 MAX_GROUPS = 1_000
 MAX_DEPTH = 6
-"""Groups from the top of the tree down to the lowest, both included."""
+"""The most levels of the tree."""
 MAX_SITES = 1_000
 """The limit per group, not including sites of the groups below it."""
 
@@ -21,13 +21,13 @@ MAX_SITES = 1_000
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """A group of sites.
 
-    slug    its name in addresses
+    slug    its name in URLs
     parent  the slug of the group that it is part of; '' for none
-    sites   the names that its own sites are kept under, see `Site.kept_as`, so that a site that is
-            renamed stays, and one that is removed is back when it is restored
-    default_period  what the pages of its sites open with, and of those below, that have none
+    sites   the names that its own sites are kept under, see `Site.kept_as`, so that a renamed site
+            stays in it, and a removed one returns to it when restored
+    default_period  the period that pages of its sites, and of those below, open with by default
     created_at  milliseconds since 1970, UTC
-    public  whether anybody may see the table of those of its sites that have a public dashboard
+    public  whether anybody may see the table of those of its sites with a public dashboard
     """
 
     slug: Slug
@@ -40,19 +40,19 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kept_as(self) -> str:
-        """What belongs to the group is kept under; another group of its slug has another name."""
+        """The name under which its data is kept; a later group with its slug has another."""
         return f"group:{self.slug}:{self.created_at}"
 
     @property
     def place(self) -> str:
-        """Its slug as it stands among sites: `group/tinh`."""
+        """Its slug as listed among sites: `group/tinh`."""
         return GROUP_PLACE + self.slug
 
 
 class GroupTree:
-    """Every group; rebuilt with every change of one.
+    """All groups; it is rebuilt whenever one changes.
 
-    A group whose parent is missing is at the top. No walk loops forever, whatever is stored.
+    A group whose parent is missing is at the top. Traversal always ends, whatever is stored.
     """
 
     def __init__(self, groups: Iterable[Group] = ()) -> None:
@@ -70,25 +70,25 @@ class GroupTree:
         return found
 
     def default_period(self, name: str) -> DefaultPeriod:
-        """Return the period of the groups of a site, by the name that it is kept under.
+        """Return the default period that a site gets from its groups, by the name it is kept under.
 
-        That of its group, else of the next one above that has one. Of a site in several groups,
-        the first by slug counts that finds one.
+        It is that of its group, or of the nearest one above that has one. For a site in several
+        groups, the first by slug that leads to a period counts.
         """
         periods = map(self.period_of, self._of_site.get(name, ()))
         return next((period for period in periods if period), DefaultPeriod.OF_GROUP)
 
     def period_of(self, group: Group) -> DefaultPeriod:
-        """Return the period of a group, else that of the next one above that has one."""
+        """Return the period of a group, or of the nearest one above that has one."""
         periods = (one.default_period for one in reversed(self.path(group)))
         return next((period for period in periods if period), DefaultPeriod.OF_GROUP)
 
     def children(self, slug: str) -> tuple[Group, ...]:
-        """Return the groups right below a group, by slug."""
+        """Return the groups directly below a group, sorted by slug."""
         return tuple(self._children.get(slug, ()))
 
     def path(self, group: Group) -> tuple[Group, ...]:
-        """Return the groups from the top of the tree down to a group, which is the last."""
+        """Return the groups from the top of the tree down to a group, including it."""
         path, seen = [group], {group.slug}
         while (above := self.by_slug.get(path[0].parent)) and above.slug not in seen:
             seen.add(above.slug)
@@ -96,7 +96,7 @@ class GroupTree:
         return tuple(path)
 
     def below(self, group: Group) -> Iterator[Group]:
-        """Yield a group and all below it, each once."""
+        """Yield a group and all groups below it, each once."""
         seen, waiting = {group.slug}, [group]
         while waiting:
             one = waiting.pop()
@@ -106,9 +106,9 @@ class GroupTree:
             waiting.extend(reversed(fresh))
 
     def sites_of(self, group: Group) -> tuple[str, ...]:
-        """Return the names that the sites of a group and of all below it are kept under, sorted.
+        """Return the names that the sites of a group and all groups below are kept under, sorted.
 
-        A site that is in several of them is there once.
+        A site in several of them is listed once.
         """
         return tuple(sorted({name for one in self.below(group) for name in one.sites}))
 

@@ -8,7 +8,7 @@ VISIT_WINDOW_MS = 30 * 60 * 1000
 """A visitor who is idle for this long starts a new visit with the next view."""
 
 OTHER_PATH = "(other)"
-"""Stands for the paths that have no counters of their own: new ones over the limits of a day."""
+"""Stands for paths without their own counters: new ones beyond the limits of a day."""
 
 UNKNOWN_PATH = "(unknown)"
 """Stands for the path of a page that the browser did not name."""
@@ -28,16 +28,16 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     at      milliseconds since 1970, UTC, when ingest received it
     day     the site's own calendar day of `at`, in days since 1970-01-01
-    visitor salted 64-bit hash, meaningless after the site's midnight; 0 when there is none
+    visitor salted 64-bit hash, meaningless after the site's midnight; 0 if there is none
     bot     tagged, kept in the log, never counted
     source  host name the visitor came from, '' when unknown or the site itself
     country ISO 3166-1 alpha-2, '' when unknown
-    region  the province of the country: its code of ISO 3166-2, or else the country, a hyphen and a
-            name; '' when unknown
-    view_id random number of the view, the same in a repetition of its request; 0 when there is none
-    own_path  of a hit that counts under OTHER_PATH, the path of the page itself; else ''
-    utm_medium, utm_campaign, utm_content, utm_term, utm_source  what the URL of the page has under
-              these names; '' where it has none
+    region  the province: its code in ISO 3166-2, or else the country, a hyphen and a name; '' when
+            unknown
+    view_id random number of the view, the same if its request is repeated; 0 if there is none
+    own_path  for a hit that counts under OTHER_PATH, the path of the page itself; else ''
+    utm_medium, utm_campaign, utm_content, utm_term, utm_source  parameters of the page's URL with
+            these names; '' if absent
     """
 
     site: str

@@ -1,4 +1,4 @@
-"""Several hosts in place of one, as in URLs of stores and logs: `host:1,[::1]:2`."""
+"""Several hosts in place of one in URLs of stores and logs: `host:1,[::1]:2`."""
 
 import re
 from urllib.parse import SplitResult, urlsplit
@@ -18,9 +18,9 @@ def split_url(url: str) -> tuple[SplitResult, str]:
 
 
 def hosts_of(netloc: str, default_port: int) -> tuple[tuple[str, int], ...]:
-    """Return host and port of each of the hosts behind the account, if there is one.
+    """Return host and port of each host in a netloc, ignoring its account.
 
-    An address of IPv6 comes without its brackets. Raises ValueError, whose text has no account.
+    IPv6 addresses are without brackets. Raises ValueError, whose message has no account.
     """
     hosts = []
     for host in netloc.rpartition("@")[2].split(","):
@@ -33,5 +33,5 @@ def hosts_of(netloc: str, default_port: int) -> tuple[tuple[str, int], ...]:
 
 
 def host_port(host: str, port: int) -> str:
-    """Return a host and its port as a URL has them."""
+    """Return a host and its port as in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -11,7 +11,7 @@ _PORT = re.compile(r":[0-9]{1,5}$")
 
 
 def fold(host: str) -> str:
-    """Return a host name in lower case and as DNS has it, without a port or a last dot.
+    """Return a host name in lower case and as used in DNS, without port or final dot.
 
     An invalid name is returned unchanged except for its case: callers must check it.
     """

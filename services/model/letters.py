@@ -1,4 +1,4 @@
-"""Texts without diacritics, as people type them."""
+"""Text without diacritics, as people type it."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ _STROKES = str.maketrans("đĐ", "dD")
 
 
 def plain(text: str) -> str:
-    """Return a text without diacritics, its case as it is: `Đồng Tháp` is `Dong Thap`."""
+    """Return a text without diacritics, in the same case: `Đồng Tháp` becomes `Dong Thap`."""
     bare = "".join(
         character
         for character in unicodedata.normalize("NFKD", text)

@@ -1,4 +1,4 @@
-"""The lines of a block: the one list that scripts, badge, page, API and dashboard are made from.
+"""The lines of a block: the only list of them, for scripts, badge, page, API and dashboard.
 
 A line is a field of the counter's JSON. To add a period, add it here: API, OpenAPI, forms and
 commands follow, and so do the scripts once they are built again (`make widget`).
@@ -17,7 +17,7 @@ from services.model.calendar import (
 )
 
 Rows = Callable[[int], Iterable[tuple[Grain, int]]]
-"""A day of the site's calendar → grain and first day of each counter row that a period adds up."""
+"""Day of the site's calendar → grain and first day of each counter row that a period adds up."""
 
 
 class _Entry(NamedTuple):
@@ -55,11 +55,11 @@ class Line(StrEnum):
     above_zero: bool
 
     def __new__(cls, *entry: Any) -> Self:
-        """Make a member whose value is its name, of an _Entry.
+        """Create a member from an _Entry; its value is its name.
 
-        `vi` and `en` are its labels. `rows` are the counter rows that a period adds up, None for
-        people who are there at once. `by_default` says whether a block shows it that names no
-        lines, `above_zero` whether none does while its number is 0.
+        `vi` and `en` are its labels. `rows` are the counter rows that a period adds up; None for
+        numbers of people at one time. `by_default` says whether blocks that name no lines show it,
+        `above_zero` whether it is hidden while its number is 0.
         """
         of = _Entry(*entry)
         line = str.__new__(cls, of.name)
@@ -138,7 +138,7 @@ PERIODS: Mapping[Line, Rows] = {line: line.rows for line in Line if line.rows}
 """The lines that add up counter rows, in the order of the counter's JSON."""
 
 PEOPLE = tuple(line for line in Line if not line.rows)
-"""The lines of those who are there at once: not of a period, and without a unit."""
+"""The lines for people at one time: they have no period and no unit."""
 
 DEFAULT_LINES = tuple(line for line in Line if line.by_default)
-"""The lines of a block that names none."""
+"""The lines of a block that does not name any."""

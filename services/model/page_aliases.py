@@ -1,6 +1,6 @@
 """Paths that are the same page: an article that moved, a page in another language.
 
-What was counted stays where it was counted; it is added up when read, for all previous years, too.
+What was counted stays where it was counted; it is added up on reading, also for previous years.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,32 +11,32 @@ import msgspec
 MAX_ALIASES = 200
 MAX_BELOW = 20
 MAX_BYTES = 40_000
-"""The limit for all paths together: they are part of statements."""
+"""The limit for all paths together, because they become part of SQL statements."""
 BELOW = "/*"
-"""At the end of both: every page below."""
+"""At the end of both paths, it stands for every page below."""
 
 
 class PageAlias(msgspec.Struct, frozen=True):
-    """One address that counts as another page, or all below it as those below another.
+    """A path that counts as another page, or a prefix whose pages count as those below another.
 
     address  path as counted, '/en/tin/1', or '/en/*'
-    page     whose views hold those of the address
+    page     the page whose views include those of the address
     """
 
     address: str
     page: str
 
     def page_of(self, path: str) -> str | None:
-        """Return the page that a path counts as by this alias; None where it says nothing."""
+        """Return the page that a path counts as by this alias; None if it does not apply."""
         return _moved(path, self.address, self.page)
 
     def address_of(self, path: str) -> str | None:
-        """Return the address that counts as a path by this alias; None where none does."""
+        """Return the address that counts as a path by this alias; None if it does not apply."""
         return _moved(path, self.page, self.address)
 
 
 class PageAliases:
-    """All aliases of a site; one of a single address goes before those of all below."""
+    """All aliases of a site; those of single paths take precedence over prefixes."""
 
     def __init__(self, aliases: Iterable[PageAlias]) -> None:
         self.ordered = sorted(
@@ -44,7 +44,7 @@ class PageAliases:
         )
 
     def page_of(self, path: str) -> str:
-        """Return the page that a path counts as: itself, where no alias says otherwise."""
+        """Return the page that a path counts as: the path itself, unless an alias applies."""
         pages = (one.page_of(path) for one in self.ordered)
         return next((page for page in pages if page is not None), path)
 

@@ -1,4 +1,4 @@
-"""Patterns of paths, as `data-exclude` of the script has them: `*` is any part, `**` several."""
+"""Path patterns, as in `data-exclude` of the script: `*` is within one segment, `**` is any."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ _STARS = re.compile(r"(\*+)")
 
 
 def checked(pattern: str) -> str:
-    """Return a pattern without what surrounds it. Raises ValueError."""
+    """Return a pattern without surrounding whitespace. Raises ValueError."""
     pattern = pattern.strip()
     if not pattern.startswith("/") or len(pattern) > MAX_LENGTH or not pattern.isprintable():
         raise ValueError(
@@ -20,7 +20,7 @@ def checked(pattern: str) -> str:
 
 
 def any_matches(patterns: Sequence[str], path: str, fold_case: bool = False) -> bool:
-    """Tell whether a pattern is that of a path; `patterns` is a tuple."""
+    """Tell whether any pattern matches a path; `patterns` is a tuple."""
     return _compiled(tuple(patterns), fold_case).fullmatch(path) is not None
 
 

@@ -17,14 +17,14 @@ _MAX_CACHED = 1024
 _CACHE_BYTES = 4 << 20
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# Decoded, these would change where the path ends or what an escape is; they stay as they are.
+# Decoded, these would change where the path ends or what is an escape, so they stay encoded.
 _RESERVED_ESCAPES = re.compile(r"(%(?:2[Ff35]|3[Ff]))")
 _RESERVED_IN_QUERY = re.compile(r"[%&#+]")
 # Liferay and other Java portals write the session into the path of a browser without cookies.
 _SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
 # DNN calls its index page Default.aspx.
 _INDEX = re.compile(r"index\.[a-z0-9]{1,5}|default\.aspx?", re.IGNORECASE)
-# Controls, line and paragraph separators, marks that turn the direction of text, lone surrogates.
+# Control characters, line and paragraph separators, text direction marks, lone surrogates.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )

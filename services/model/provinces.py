@@ -1,7 +1,7 @@
-"""The provinces of Viet Nam by their codes of ISO 3166-2, and what became of them in 2025.
+"""The provinces of Viet Nam by their ISO 3166-2 codes, and how they were merged in 2025.
 
-Since 1 July 2025 there are 34, each of which has the name of one of the 63 before. A code means
-what the file that it comes from means: the province before or after that day.
+Since 1 July 2025 there are 34, each with the name of one of the previous 63. What a code means, the
+province before or after that day, depends on the file that it comes from.
 """
 
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ _OTHER_NAMES = {
     "dacnong": "VN-72",
     "daclac": "VN-33",
 }
-"""As files of places write them, too."""
+"""Other spellings in location files."""
 
 
 class Province(NamedTuple):
     """A province.
 
     name     in Vietnamese
-    into     the code of the province that it is part of since 1 July 2025; '' where it is itself
-    english  in English; '' where that is the name without diacritics
+    into     the code of the province that it is part of since 1 July 2025; '' if it still exists
+    english  in English; '' if that is the name without diacritics
     """
 
     name: str
@@ -109,7 +109,7 @@ PROVINCES: Mapping[str, Province] = {
 
 
 def code_of(name: str) -> str:
-    """Return the code of a province by its name, with or without diacritics; '' for another."""
+    """Return the code of a province by its name, with or without diacritics; '' if unknown."""
     return _codes().get(_key(name), "")
 
 

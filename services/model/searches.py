@@ -8,7 +8,7 @@ from services.model.paths import clean
 
 MAX_PARAMETERS = 10
 MAX_WORDS = 100
-"""How many characters of a search are kept."""
+"""How many characters of search terms are kept."""
 PRIVATE = "(private)"
 """Replaces what may identify a person: an e-mail address, or a number as long as that of a phone,
 an account or an identity card."""
@@ -17,10 +17,10 @@ _PERSONAL = re.compile(r"\S@\S|\d(?:[ .-]?\d){8}")
 
 
 def searched(query: str, parameters: Sequence[str]) -> str:
-    """Return what was searched, by the query of an address; '' where nothing was.
+    """Return the search terms in the query string of a URL; '' if there are none.
 
     query       without its question mark, percent-encoded
-    parameters  their names, in any case; the first that the query has counts
+    parameters  their names, case-insensitive; the first one that the query has counts
     """
     if not query:
         return ""
@@ -33,8 +33,8 @@ def searched(query: str, parameters: Sequence[str]) -> str:
 
 
 def _words(value: str) -> str:
-    """Return words in one spelling: composed (NFC), in lower case, one space between them."""
-    # What a browser may send is longer than what anybody types: no more of it is looked at.
+    """Return search terms in canonical form: composed (NFC), in lower case, with single spaces."""
+    # Browsers can send more than anybody types; the rest is ignored.
     text = " ".join(clean(" ".join(unquote_plus(value[: 12 * MAX_WORDS]).split())).lower().split())
     if _PERSONAL.search(text):
         return PRIVATE

@@ -1,4 +1,4 @@
-"""The address of a Redis that Sentinels know by a name."""
+"""The address of a Redis that is looked up by name from Sentinels."""
 
 from typing import Self
 from urllib.parse import unquote
@@ -20,12 +20,12 @@ def is_sentinel_url(url: str) -> bool:
 
 
 class SentinelAddress(msgspec.Struct, frozen=True):
-    """Where the Sentinels are, and what they call the Redis.
+    """Where the Sentinels are, and under which name they know the Redis.
 
-    hosts     the Sentinels, to be asked in any order
-    name      under which they know the servers, a master and its replicas
-    server    the URL of a server, but for its host: it has user, password, database and options
-    username  and password of the Sentinels themselves; None where they ask for none
+    hosts     the Sentinels, to ask in any order
+    name      of the servers, a master and its replicas, at the Sentinels
+    server    the URL of a server without its host: it has user, password, database and options
+    username  and password of the Sentinels themselves; None if they require none
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -38,7 +38,7 @@ class SentinelAddress(msgspec.Struct, frozen=True):
     def parse(cls, url: str) -> Self:
         """Read `redis+sentinel://…`, or `rediss+sentinel://…` for TLS to Sentinels and servers.
 
-        Raises ValueError, whose message does not hold the URL: there may be a password.
+        Raises ValueError, whose message does not contain the URL, which may have a password.
         """
         if not is_sentinel_url(url):
             raise ValueError(f"no URL of Sentinels; expected {_EXAMPLE}")
@@ -49,7 +49,7 @@ class SentinelAddress(msgspec.Struct, frozen=True):
             raise ValueError(f"the URL of Sentinels has no name of a Redis; expected {_EXAMPLE}")
         if not (database or "0").isdecimal():
             raise ValueError(f"the database {database!r} is no number; expected {_EXAMPLE}")
-        # Not parse_qs: what is not ours is for the client to read.
+        # Not parse_qs: options that are not ours are left to the client.
         options = [part.partition("=") for part in parts.query.split("&") if part]
         own = {key: unquote(value) for key, _, value in options if key in _OWN}
         others = "&".join("".join(option) for option in options if option[0] not in _OWN)

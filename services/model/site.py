@@ -46,16 +46,15 @@ class Metric(StrEnum):
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One portal and its settings.
 
-    kept_as      the name that its hits and counters have, which never changes and is never another
-                 site's: the slug, unless that was once the name of another site
-    earlier      the names that sites of this slug were kept under, which were removed and not
-                 erased
-    page_aliases  addresses that count as another page, see `page_aliases.py`
-    former       slugs that it had before: snippets and addresses with them still work
-    merged_into  the name that the site is kept under whose numbers hold those of this one, too; ''
-                 for none. It is still counted under its own.
-    timezone_from  since when `timezone` holds, in ms since 1970, and `timezone_before` no more;
-                 0 where it always did
+    kept_as      the name of its hits and counters, which never changes and is never reused for
+                 another site: the slug, unless that was once the name of another site
+    earlier      the names that removed, but not erased, sites with this slug were kept under
+    page_aliases  paths that count as another page, see `page_aliases.py`
+    former       slugs that it had before: snippets and URLs with them still work
+    merged_into  the name under which the site is kept whose numbers include those of this one; ''
+                 for none. This one is still counted under its own name.
+    timezone_from  since when `timezone` applies instead of `timezone_before`, in ms since 1970;
+                 0 if it always did
     hosts        host names whose pages are counted: 'mytho.example', '*.mytho.example' for every
                  name below it, '*' for any, each as `hosts.fold` makes it. A leading 'www.' of
                  the page's host is ignored.
@@ -63,20 +62,20 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     excluded_pages  paths that are never counted, as `path_patterns.py` reads them: '/quan-tri/**'
     fold_case    paths that differ only in capitals are one page, counted in lower case
     hash_routes  routes in the fragment are paths: `/#/tin/1` is the page `/tin/1`
-    download_endings  of files whose downloads are counted; none given is those of `downloads.py`,
-                 and NO_ENDINGS alone no file at all
-    search_parameters  query parameters that hold what is searched on the site ('q', 'tukhoa'), in
-                 whose words searches are counted; none given is no search at all
+    download_endings  endings of files whose downloads are counted; if empty, those of
+                 `downloads.py`; NO_ENDINGS alone is no file at all
+    search_parameters  query parameters with the search terms on the site ('q', 'tukhoa'), by which
+                 searches are counted; if empty, no searches are
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     views_only   no visitor hash for anybody: no visits and no visitors, and everything shows views
     public_top   whether /api/top may be read by anyone
-    hidden_pages paths that no public list of pages names: '/a', '/a/*' for all that begin so
-    top_min_visitors  visitors without whom no page is in the public list of most read pages; 0
-                 for any page. Where there are no visitors (views_only), it cannot hold.
+    hidden_pages paths that are left out of public lists of pages: '/a', or '/a/*' for a prefix
+    top_min_visitors  how many visitors a page needs for the public list of most read pages; 0
+                 for none. It has no effect if visitors are not recognised (views_only).
     frame_hosts  hosts whose pages may show the public dashboard, or what a share link shows, in a
                  frame; like `hosts`, without '*'
     public_dashboard  whether anyone may read the traffic behind the numbers
-    default_period  what its page opens with
+    default_period  the period that its page opens with
     display      the display settings of its block
     created_at   milliseconds since 1970, UTC
     """
@@ -111,7 +110,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        """Check what a type cannot say; ValueError names field, value and what was expected."""
+        """Check what types cannot express; ValueError names field, value and what was expected."""
         # In Python `$` also matches before a last newline.
         if self.slug.endswith("\n"):
             raise ValueError(f"slug: {self.slug!r} ends with a newline")
@@ -120,7 +119,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         zone(self.timezone)
         if self.timezone_from:
             zone(self.timezone_before)
-        # One host, one name: what people type has capitals, ports, and letters of their language.
+        # One name per host: people type capitals, ports, and letters of their language.
         hosts = tuple(dict.fromkeys(map(fold, self.hosts)))
         msgspec.structs.force_setattr(self, "hosts", hosts)
         for host in hosts:
@@ -155,7 +154,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "hidden_pages", hidden)
 
     def _hidden(self, page: str) -> str:
-        """Return a hidden page as it is counted, '*' at its end left as it is."""
+        """Return a hidden page as it is counted, keeping a '*' at its end."""
         stem = page.removesuffix(ANY_TEXT)
         if not stem.startswith("/") or ANY_TEXT in stem:
             raise ValueError(
@@ -174,17 +173,17 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return self.counted_path(path, query)
 
     def page_of(self, path: str) -> str:
-        """Return the page whose views hold those of a path as counted; itself for most."""
+        """Return the page whose views include those of a path as counted; mostly itself."""
         return page_aliases.of(self.page_aliases).page_of(path) if self.page_aliases else path
 
     def addresses_of(self, page: str) -> tuple[str, ...]:
-        """Return every path, as counted, whose views are those of a page."""
+        """Return every path, as counted, whose views count as those of a page."""
         if not self.page_aliases:
             return (page,)
         return page_aliases.of(self.page_aliases).addresses_of(page)
 
     def hides(self, path: str) -> bool:
-        """Tell whether no public list may name a page, by its path as counted."""
+        """Tell whether a page, by its path as counted, is left out of public lists."""
         return any(
             path.startswith(page[:-1]) if page.endswith(ANY_TEXT) else path == page
             for page in self.hidden_pages
@@ -192,7 +191,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def slugs(self) -> tuple[Slug, ...]:
-        """Every slug that names it: its own, and those that it had before."""
+        """Every slug of the site: its own, and those that it had before."""
         return (self.slug, *self.former)
 
     @property
@@ -201,18 +200,18 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return 0 if self.views_only else self.top_min_visitors
 
     def zone_at(self, at_ms: int) -> str:
-        """Return the time zone that holds at an instant."""
+        """Return the time zone that applies at an instant."""
         return self.timezone if at_ms >= self.timezone_from else self.timezone_before
 
     def day_of(self, at_ms: int) -> int:
-        """Return the site's day of an instant; days never go back, whatever zones do."""
+        """Return the site's day at an instant; days never go back, even if the zone changes."""
         day = local_day(at_ms, self.zone_at(at_ms))
         if self.timezone_from and at_ms >= self.timezone_from:
             return max(day, self._last_day_before())
         return day
 
     def start_of(self, day: int) -> int:
-        """Return the first instant of one of the site's days in ms since 1970."""
+        """Return the first instant of one of the site's days, in ms since 1970."""
         if not self.timezone_from:
             return day_start_ms(day, self.timezone)
         if day <= self._last_day_before():
@@ -220,7 +219,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return max(day_start_ms(day, self.timezone), self.timezone_from)
 
     def _last_day_before(self) -> int:
-        """Return the day that was under way when `timezone` began to hold."""
+        """Return the day that was under way when `timezone` began to apply."""
         return local_day(self.timezone_from - 1, self.timezone_before)
 
     def counted_path(self, path: str, query: str = "") -> str:
@@ -230,7 +229,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return normalise(path, query, self.significant, fold_case=self.fold_case)
 
     def searched(self, path: str, query: str) -> str:
-        """Return the words that a page of the site is the results of; '' of any other page."""
+        """Return the search terms of a results page of the site; '' for any other page."""
         if not self.search_parameters:
             return ""
         if self.hash_routes:
@@ -238,11 +237,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return searched(query, self.search_parameters)
 
     def owns(self, host: str) -> bool:
-        """Tell whether a host is one that the site names; a site of any host names none."""
+        """Tell whether a host is named by the site; '*' names none."""
         return ANY_HOST not in self.hosts and self.allows(host)
 
     def counts_download(self, path: str) -> bool:
-        """Tell whether downloads of the file at a path are counted."""
+        """Tell whether downloads of the file at a path count."""
         ending = ending_of(path)
         return ending != NO_ENDINGS and ending in (self.download_endings or ENDINGS)
 
@@ -254,7 +253,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return path_patterns.any_matches(self.excluded_pages, page, self.fold_case)
 
     def measure(self, asked: Metric | None = None) -> Metric:
-        """Return what its counter shows: the measure asked for, or its own."""
+        """Return the measure that its counter shows: the one asked for, or its own."""
         return Metric.VIEWS if self.views_only else asked or self.metric
 
     def allows(self, host: str) -> bool:
@@ -269,7 +268,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _ending(given: str) -> str:
-    """Return the ending of files in lower case, without a dot. Raises ValueError."""
+    """Return a file ending in lower case, without a dot. Raises ValueError."""
     ending = given.strip().lower().removeprefix(".")
     if not ENDING.fullmatch(ending):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The time zone of a site when it changes: days go on in order, and none is cut off."""
+"""Changing the time zone of a site: its days stay in order, and none is cut short."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ _HOUR_MS = 3_600_000
 
 
 class ZoneChange(NamedTuple):
-    """A change of zone that is to come.
+    """A change of zone in the future.
 
-    at_ms        from when the new zone holds, in ms since 1970
+    at_ms        from when the new zone applies, in ms since 1970
     day          the site's day that is under way just before
-    hours        how long that day is then; by the clocks of one zone, 24
+    hours        how long that day is, 24 without a change
     hours_after  how long the day after it is
     """
 
@@ -25,12 +25,12 @@ class ZoneChange(NamedTuple):
 
 
 def planned(now_ms: int, before: str, zone: str) -> ZoneChange:
-    """Return when another zone may hold so that no day of a site comes again or is left out.
+    """Return when another zone can apply so that no day of a site is repeated or left out.
 
-    That is the next midnight of the new zone. The day of the old zone has just ended then, or is
-    the one that begins, unless the zones are more than a day apart, as some in the Pacific are. If
-    the old zone is so far ahead, its day goes on until that of the new one has caught up
-    (`Site.day_of`). If the new zone is, a day would be left out, and the change comes at noon.
+    That is the next midnight of the new zone. At that moment, the day of the old zone has just
+    ended, or is the one that begins, unless the zones are more than a day apart, as some in the
+    Pacific are. If the old zone is that far ahead, its day continues until the new zone has caught
+    up (`Site.day_of`). If the new zone is, a day would be left out, so the change is at noon.
     """
     midnight = day_start_ms(local_day(now_ms, zone) + 1, zone)
     leaves_out = local_day(midnight, zone) > local_day(midnight - 1, before) + 1

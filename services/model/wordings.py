@@ -1,4 +1,4 @@
-"""Lines and labels as other counters have them: what readers of a portal are used to."""
+"""The lines and labels of other counters, which the readers of a portal are used to."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Wording(StrEnum):
 
 
 class Words(NamedTuple):
-    """The lines in order, the labels of those called something else, a gap after those online."""
+    """The lines in order, labels that differ from the default, and the gap after those online."""
 
     lines: tuple[Line, ...]
     labels: Mapping[Line, str]

@@ -1,1 +1,1 @@
-"""A reader of its own: sends a hit now and then, and times it until the public number shows it."""
+"""A synthetic reader: sends a hit periodically, and measures when the public number shows it."""

@@ -1,4 +1,4 @@
-"""The metrics of the probe; every outcome is served from the start on."""
+"""The metrics of the probe; every outcome is exported from the start."""
 
 from services import metrics
 from services.probe.outcome import Outcome

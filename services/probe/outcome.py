@@ -1,4 +1,4 @@
-"""What can become of a hit of the probe."""
+"""The possible outcomes of a hit of the probe."""
 
 from enum import StrEnum
 
@@ -9,17 +9,17 @@ class Outcome(StrEnum):
     """The one list of outcomes."""
 
     OK = "ok"
-    """The number showed the hit in time."""
+    """The public number showed the hit in time."""
     LATE = "late"
-    """The hit was accepted, and the number did not show it in time."""
+    """The hit was accepted, but the number did not show it in time."""
     REFUSED = "refused"
-    """There was an answer, and the hit was not taken, or the number was not to be had."""
+    """There was a response, but the hit was not accepted, or there was no number."""
     UNREACHABLE = "unreachable"
-    """There was no answer in time: of a hit, nobody knows whether it was taken."""
+    """There was no response in time; it is unknown whether a hit was accepted."""
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
-    """One hit: what became of it, in words for people, and the seconds until it was shown."""
+    """One hit: its outcome, that as text for people, and the seconds until it was shown."""
 
     outcome: Outcome
     said: str

@@ -14,13 +14,13 @@ from services import __version__
 from services.probe.outcome import Outcome, ProbeResult
 
 ANSWER_SECONDS = 10.0
-"""An answer that takes longer is none: a reader has left by then."""
+"""The timeout of a response: a reader would have left by then."""
 POLL_SECONDS = 0.2
 PAGES = 1000
-"""Each process views one of so many pages: two of them do not see each other's hits."""
+"""Each process views one of this many pages, so that two hardly ever see each other's hits."""
 FORGET_SECONDS = 3600.0
-"""For so long a hit that was accepted is waited for, before the number that is shown is believed:
-a person may have lowered it."""
+"""How long the number may be lower than expected before it is taken as correct: a person may have
+lowered it."""
 USER_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
     f" LuotProbe/{__version__}"
@@ -34,10 +34,10 @@ class _FailedError(Exception):
 
 
 class Probe:
-    """Views one page of one site, and knows how many views of it were accepted.
+    """Views one page of one site, and knows how many of its views were accepted.
 
-    A hit that comes late must not pass for the next one. So the number to wait for is one more than
-    all that were accepted, not one more than what is shown.
+    A hit that shows up late must not be mistaken for the next one. So the expected number is one
+    more than all accepted views, not one more than what is shown.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Probe:
         transport: httpx.AsyncBaseTransport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare. `url` is the public address, `within` how long the number may take."""
+        """`url` is the public URL, `within` is how many seconds the number may take."""
         self._url = url.rstrip("/")
         self._site = site
         self._within = within
@@ -64,7 +64,7 @@ class Probe:
         self._number: float | None = None
 
     async def once(self) -> ProbeResult:
-        """Send one hit, on a connection of its own as a new reader does; never raises."""
+        """Send one hit, on its own connection like a new reader; a failure is a result, too."""
         client = httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept-Language": "vi"},
             timeout=ANSWER_SECONDS,
@@ -80,7 +80,7 @@ class Probe:
         shown = await self._views(client)
         now = self._monotonic()
         if self._due is None or shown > self._due or now - self._due_since > FORGET_SECONDS:
-            # What was sent without an answer has been counted, or is forgotten: a new view.
+            # A hit without a response has been counted or is given up: begin a new view.
             self._due, self._due_since, self._number = shown, now, None
         elif shown == self._due:
             self._due_since = now
@@ -93,7 +93,7 @@ class Probe:
         return await self._wait(client, expected, started)
 
     async def _send(self, client: httpx.AsyncClient, number: float) -> None:
-        """Send the hit; the same number again is the same view, so nothing is counted twice."""
+        """Send the hit; a repeated `number` is the same view, so that nothing is counted twice."""
         event = {
             "n": "pageview",
             "d": self._site,
@@ -120,7 +120,7 @@ class Probe:
         return said
 
     async def _wait(self, client: httpx.AsyncClient, expected: int, started: float) -> ProbeResult:
-        """Return once the number shows the hit, or when it took too long."""
+        """Return once the public number shows the hit, or when it took too long."""
         last = "it was not to be had"
         while True:
             try:

@@ -1,4 +1,4 @@
-"""`luot probe`: one process that probes, with its health and its metrics."""
+"""`luot probe`: a process that probes periodically, with health checks and metrics."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def run(probe: Probe, every: float, *, host: str, port: int, log_level: str) -> None:
     """Probe until SIGTERM or SIGINT."""
-    # It names each request, several a second.
+    # It logs each request, several per second.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     uvloop.run(_run(probe, every, host, port, log_level))
 
@@ -52,7 +52,7 @@ async def _run(probe: Probe, every: float, host: str, port: int, log_level: str)
 
 
 async def _no_problem() -> str | None:
-    """Whatever Luot does, the probe does its work: what it found is in the metrics."""
+    """Report no problem: the probe works whatever Luot does, and metrics show what it found."""
     return None
 
 
@@ -70,7 +70,7 @@ async def _probe_forever(probe: Probe, every: float) -> None:
 
 
 def note(result: ProbeResult, now: float) -> None:
-    """Set the metrics."""
+    """Record a result in the metrics."""
     metrics.PROBES[result.outcome].inc()
     if result.seconds is not None:
         metrics.SECONDS.set(result.seconds)

@@ -1,4 +1,4 @@
-"""Maps bounded in bytes, for whatever strangers can fill."""
+"""Maps bounded in bytes, for data that strangers can fill them with."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
@@ -10,9 +10,9 @@ V = TypeVar("V")
 
 
 class BoundedMap(Generic[K, V]):
-    """A map in the order of its entries; beyond `max_bytes`, the first ones are forgotten.
+    """An ordered map; beyond `max_bytes`, the first entries are dropped.
 
-    The size of an entry is what its owner says: key, value, and the objects around them.
+    Its owner gives the size of each entry: key, value, and the objects around them.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -27,12 +27,12 @@ class BoundedMap(Generic[K, V]):
         return iter(self._entries)
 
     def get(self, key: K) -> V | None:
-        """Return the value of a key, None where there is none."""
+        """Return the value of a key; None if there is none."""
         entry = self._entries.get(key)
         return None if entry is None else entry[0]
 
     def put(self, key: K, value: V, size: int, *, first: bool = False) -> None:
-        """Add an entry at the end, or as the `first` to be forgotten; it replaces an older one."""
+        """Add or replace an entry, at the end or as the `first` to be dropped."""
         self.pop(key)
         self._entries[key] = (value, size)
         self._bytes += size
@@ -43,7 +43,7 @@ class BoundedMap(Generic[K, V]):
             self._bytes -= forgotten
 
     def pop(self, key: K) -> V | None:
-        """Remove an entry; return its value, None where there is none."""
+        """Remove an entry; return its value, or None if there is none."""
         entry = self._entries.pop(key, None)
         if entry is None:
             return None
@@ -52,5 +52,5 @@ class BoundedMap(Generic[K, V]):
 
 
 def size_of(*texts: str | bytes) -> int:
-    """Return the bytes that strings take in memory: one emoji makes it four per character."""
+    """Return the bytes that strings take in memory: with one emoji, four per character."""
     return sum(map(getsizeof, texts))

@@ -1,4 +1,4 @@
-"""The clock that ingest's parts are given."""
+"""The clock that the parts of ingest get."""
 
 import time
 from collections.abc import Callable
@@ -10,5 +10,5 @@ DAY_MS = 24 * 3600 * 1000
 
 
 def system_clock() -> int:
-    """Return the time of this machine."""
+    """Return this machine's time."""
     return time.time_ns() // 1_000_000

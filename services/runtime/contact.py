@@ -17,8 +17,8 @@ SILENT_SECONDS = 3.0
 class Contact:
     """Polls a server in the background, so that its last answer is available at once.
 
-    A request that is never answered, as by a stopped process, needs no timeout here: the clock
-    shows that nothing was heard.
+    A request that is never answered, as by a stopped process, needs no timeout here: the time
+    since the last answer shows it.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Contact:
         except self._failures as error:
             self._fault = str(error) or type(error).__name__
         except Exception as error:
-            # Whatever it is: the end of polling must not be taken for an answer.
+            # Any error: if polling stopped, that must not be mistaken for an answer.
             if self._fault is None:
                 _log.exception("%s could not be asked", self._name)
             self._fault = type(error).__name__
@@ -77,7 +77,7 @@ class Contact:
         return f"{self._name}: nothing heard since {since} ({silent:.0f} s){why}"
 
     def up(self) -> float:
-        """Return 1 while the server answers, 0 while it does not, NaN while nobody knows."""
+        """Return 1 while the server answers, 0 while it does not, NaN while that is unknown."""
         if self.problem() is not None:
             return 0.0
         return math.nan if self._heard is None else 1.0

@@ -1,4 +1,4 @@
-"""Tunes Python's garbage collector: for a start, for a process that serves, for an end."""
+"""Tunes Python's garbage collector: for the start of a process, for serving, and for its end."""
 
 import atexit
 import gc
@@ -9,8 +9,8 @@ _STARTING = (50_000, 20, 100)
 def begin() -> None:
     """Collect less often while everything is imported, and not at the end of the process.
 
-    Modules make many objects and no garbage. At the end Python would look at each of them again:
-    for a command that is a tenth to a fifth of its processor time.
+    Modules create many objects and no garbage. At the end, Python would examine each of them again,
+    which for a command is a tenth to a fifth of its CPU time.
     """
     gc.set_threshold(*_STARTING)
     atexit.register(gc.freeze)
@@ -22,8 +22,8 @@ def tune(young: int = 10_000, old: int = 100) -> None:
     young  allocations between two collections of the youngest generation
     old    a full collection comes after 20 times as many of those
 
-    For a process whose requests make few reference cycles: the collector would scan everything
-    under way again and again, and find nothing. Called once, when the service is ready.
+    For a process whose requests create few reference cycles: the collector would scan everything
+    in use again and again, and find nothing. Call it once, when the service is ready.
     """
     gc.collect()
     gc.freeze()

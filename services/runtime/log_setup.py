@@ -13,7 +13,7 @@ from pythonjsonlogger.msgspec import MsgspecFormatter
 from services.runtime import request_id
 
 _TALKATIVE = ("faust", "mode", "httpx", "httpcore", "aiokafka")
-"""Libraries that log each start of each of their parts, or each request."""
+"""Libraries that log the start of each of their parts, or each request."""
 
 _FIELDS = {
     "asctime": "time",
@@ -25,15 +25,15 @@ _FIELDS = {
     "exc_info": "exception",
     "stack_info": "stack",
 }
-"""What a line has, and how JSON names it. What libraries add to a record is left out: it may be
-an address."""
+"""The fields of a line, and their names in JSON. Fields that libraries add to a record are left
+out: they may be addresses."""
 
 
 def to_stderr(level: str, service: str, form: str = "text") -> None:
-    """Log what is at least of this level ('debug', 'info', 'warning', 'error').
+    """Log everything of at least this level ('debug', 'info', 'warning', 'error').
 
-    `form` is 'text' or 'json'. Warnings of Python, and the error that ends the process or a
-    thread, take the same way.
+    `form` is 'text' or 'json'. Python's warnings, and errors that end the process or a thread, are
+    logged in the same way.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines(service) if form == "json" else TextLines(service))
@@ -54,7 +54,7 @@ def _utc(record: logging.LogRecord) -> str:
 class TextLines(logging.Formatter):
     """A line for people: time, level, service, logger, message, and the request if there is one.
 
-    Further lines, of a message or of a traceback, are indented: none passes for one of its own.
+    Further lines, of a message or a traceback, are indented: none can look like another record.
     """
 
     def __init__(self, service: str) -> None:
@@ -62,7 +62,7 @@ class TextLines(logging.Formatter):
         self._service = service
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """Return the time in UTC, in milliseconds."""
+        """Return the time in UTC, to the millisecond."""
         return _utc(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
@@ -74,12 +74,12 @@ class TextLines(logging.Formatter):
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a record as one line and, where there is more, indented ones."""
+        """Return a record as one line, with further lines indented."""
         return "\n  ".join(super().format(record).splitlines())
 
 
 class JsonLines(MsgspecFormatter):
-    """An object a line, with the same fields as the text; empty ones are left out."""
+    """A JSON object per line, with the same fields as the text; empty ones are omitted."""
 
     def __init__(self, service: str) -> None:
         super().__init__(
@@ -87,14 +87,14 @@ class JsonLines(MsgspecFormatter):
         )
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """Return the time in UTC, in milliseconds."""
+        """Return the time in UTC, to the millisecond."""
         return _utc(record)
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a line, and no others."""
         found: Mapping[str, Any] = {**log_data, "request_id": request_id.current()}
         return {
-            # A file's name may hold bytes that are no text.
+            # A file name may contain bytes that are not valid text.
             name: str(found[key]).strip("\n").encode("utf-8", "backslashreplace").decode()
             for key, name in _FIELDS.items()
             if found.get(key)

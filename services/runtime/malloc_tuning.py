@@ -3,7 +3,7 @@
 import ctypes
 from contextlib import suppress
 
-# From malloc.h of glibc; other libraries lack mallopt, or take these numbers for nothing.
+# From glibc's malloc.h; other libraries lack mallopt, or ignore these numbers.
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 _ARENA_MAX = -8
@@ -17,7 +17,7 @@ def tune() -> None:
 
     By default, glibc raises the threshold for this whenever a large block is freed: the lists of a
     flush would then come from one heap, which fragmentation soon makes several times as large as
-    its content. Called once, before there are threads.
+    its content. Call it once, before there are threads.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""The kinds of metrics, as entries of the catalogue and as what a process serves."""
+"""The kinds of metrics: as entries of the catalogue, and as what a process serves."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-# A series more of each counter, which nobody asks for.
+# Otherwise each counter has one more series, which nobody needs.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class LateGauge(Gauge):
-    """A gauge that is absent until it is set, and again once its value is unknown."""
+    """A gauge that is absent until it is set, and again after its value becomes unknown."""
 
     _known = False
 
@@ -36,7 +36,7 @@ class LateGauge(Gauge):
 
 
 class BulkHistogram(Collector):
-    """A histogram in which many observations of one value cost as much as one."""
+    """A histogram in which many observations of the same value cost as much as one."""
 
     def __init__(self, name: str, documentation: str, buckets: tuple[float, ...]) -> None:
         self._name = name
@@ -47,7 +47,7 @@ class BulkHistogram(Collector):
         REGISTRY.register(self)
 
     def observe(self, value: float, times: int) -> None:
-        """Observe a value so many times."""
+        """Observe a value this many times."""
         self._counts[bisect_left(self._bounds, value)] += times
         self._sum += value * times
 
@@ -56,7 +56,7 @@ class BulkHistogram(Collector):
         return [Metric(self._name, self._documentation, "histogram")]
 
     def collect(self) -> Iterable[Metric]:
-        """Return its buckets, as they add up."""
+        """Return its cumulative buckets."""
         buckets, so_far = [], 0
         for bound, count in zip(self._bounds, self._counts, strict=True):
             so_far += count
@@ -93,7 +93,7 @@ class GaugeSpec(Spec):
 
     @cache  # noqa: B019  see above
     def create_late(self) -> LateGauge:
-        """Return the live metric, without labels; it is absent until something is known."""
+        """Return the live metric, without labels; it is absent until it has a value."""
         return LateGauge(self.name, self.help)
 
 

@@ -1,11 +1,11 @@
-"""Logs an outage when it begins and when it is over, not at every attempt in between."""
+"""Logs an outage when it begins and when it ends, not at every attempt in between."""
 
 import logging
 import time
 from collections.abc import Callable
 
 REMIND_SECONDS = 300.0
-"""How often an outage that lasts is logged again."""
+"""How often a continuing outage is logged again."""
 
 
 class Outage:
@@ -18,7 +18,7 @@ class Outage:
         works: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`fails` and `works` are beginnings of log lines, such as 'the store is unavailable'."""
+        """`fails` and `works` begin log lines, such as 'the store is unavailable'."""
         self._log = log
         self._fails = fails
         self._works = works
@@ -32,7 +32,7 @@ class Outage:
         return self._since is not None
 
     def begins(self, why: object, level: int = logging.WARNING) -> None:
-        """Note that it failed; logged the first time, and from time to time while it lasts."""
+        """Record a failure; it is logged the first time, and from time to time while it lasts."""
         now = self._monotonic()
         if self._since is None:
             self._since = self._told = now
@@ -42,7 +42,7 @@ class Outage:
             self._log.log(level, "%s, for %s now: %s", self._fails, span(now - self._since), why)
 
     def ends(self) -> None:
-        """Note that it works; logged if it failed before."""
+        """Record a success; it is logged if it failed before."""
         if self._since is None:
             return
         lasted, self._since = self._monotonic() - self._since, None

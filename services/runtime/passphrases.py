@@ -4,17 +4,17 @@ import secrets
 
 _GROUPS, _GROUP = 4, 5
 _CODE_GROUPS, _CODE_GROUP = 4, 4
-# Without letters that look like others, for people who copy them from a terminal.
+# Without characters that look alike, for people who copy them from a terminal.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def generate_password() -> str:
-    """Return a random password of 99 bits that can be read out and typed."""
+    """Return a random password of 99 bits that can be read aloud and typed."""
     return _groups(_GROUPS, _GROUP)
 
 
 def generate_code() -> str:
-    """Return a random code of 79 bits, to be kept on paper and used once."""
+    """Return a random code of 79 bits, to keep on paper and use once."""
     return _groups(_CODE_GROUPS, _CODE_GROUP)
 
 

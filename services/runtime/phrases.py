@@ -1,7 +1,7 @@
-"""What programs are told in English, said in another language.
+"""Translates messages that are written in English for programs.
 
-A phrase is found by its text, with gaps for values: a file has each beside its translation, in the
-table `messages`, and values that are words of the language in the table `words`.
+A message is looked up by its text, with placeholders for values. A file has messages with their
+translations in the table `messages`, and words to translate in values in the table `words`.
 """
 
 import re
@@ -15,14 +15,14 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 
 
 class _Message(NamedTuple):
-    """A message: pieces of text and names of gaps, in turn, and its translation."""
+    """A message: its text as alternating pieces and placeholder names, and its translation."""
 
     pieces: list[str]
     translation: str
 
 
 class Phrases(NamedTuple):
-    """The messages of a file, those that say most first, its words, and what parts thousands."""
+    """The messages of a file, longest first, its words, and its thousands separator."""
 
     messages: tuple[_Message, ...]
     words: Mapping[str, str]
@@ -38,8 +38,8 @@ class Phrases(NamedTuple):
     def of(
         cls, messages: Mapping[str, str], words: Mapping[str, str], thousands: str = ","
     ) -> Self:
-        """Return messages, and words that are said by others where they are values in them."""
-        # `{days} days` is the beginning of many a message.
+        """Return the phrases of these messages, and of words to translate in their values."""
+        # `{days} days` alone would match the beginning of many messages.
         longest_first = sorted(
             messages.items(), key=lambda one: len(_GAP.sub("", one[0])), reverse=True
         )
@@ -50,7 +50,7 @@ class Phrases(NamedTuple):
         )
 
     def said(self, text: str) -> str | None:
-        """Return what a text is in the language; None where it is no message of the file."""
+        """Return the translation of a text; None if it is not a message of the file."""
         for message in self.messages:
             values = _values(message.pieces, text)
             if values is not None:
@@ -64,12 +64,12 @@ class Phrases(NamedTuple):
         return self.grouped(value)
 
     def grouped(self, text: str) -> str:
-        """Return a text with the thousands of its numbers parted as in the language."""
+        """Return a text with the thousands of its numbers separated as in the language."""
         return _THOUSANDS.sub(lambda number: number[0].replace(",", self.thousands), text)
 
 
 def _values(pieces: list[str], text: str) -> dict[str, str] | None:
-    """Return what stands in the gaps; None where the text is another message."""
+    """Return the values of the placeholders; None if the text is another message."""
     if len(pieces) == 1:
         return {} if text == pieces[0] else None
     if not text.startswith(pieces[0]):

@@ -2,8 +2,8 @@
 
 
 def reason(error: Exception) -> str:
-    """Return what the system says of a failure without its number, or else the error's own text.
+    """Return the system's message for a failure without its number, or else the error's own text.
 
-    Such as `No such file or directory`, which the command line has in other languages.
+    For instance `No such file or directory`, which the command line can translate.
     """
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

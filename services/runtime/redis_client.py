@@ -21,12 +21,11 @@ _OF_A_CLUSTER = (
 def connect(url: str, **options: Any) -> Redis:
     """Return a client, not yet connected; `options` are those of Redis.from_url.
 
-    A new connection leads to whatever the host of the URL is then, or to the master that the
-    Sentinels of the URL name; a client of a cluster is a RoutedRedis. Raises ValueError for a URL
-    that cannot be used.
+    Each new connection resolves the host of the URL again, or asks the Sentinels of the URL for the
+    master; a client of a cluster is a RoutedRedis. Raises ValueError for an unusable URL.
     """
     if is_sentinel_url(url):
-        # Most Redis have none: their code is loaded where it is wanted.
+        # Few use Sentinels, so that their code is loaded on demand.
         from services.runtime.redis_sentinel import master_pool
 
         alone = options.pop("single_connection_client", False)
@@ -35,7 +34,7 @@ def connect(url: str, **options: Any) -> Redis:
     elif is_cluster_url(url):
         from services.runtime.redis_cluster import ClusterRedis
 
-        # It holds one connection to each master by itself.
+        # It keeps one connection to each master anyway.
         options.pop("single_connection_client", None)
         return ClusterRedis(url, connect, options)
     else:
@@ -46,12 +45,12 @@ def connect(url: str, **options: Any) -> Redis:
 
 
 async def servers(redis: Redis) -> Mapping[str, Redis]:
-    """Return a client of each server that takes writes, by what it is called. Raises RedisError."""
+    """Return a client of each server that takes writes, by its name. Raises RedisError."""
     return await redis.masters() if isinstance(redis, RoutedRedis) else {"": redis}
 
 
 async def disconnect(redis: Redis) -> None:
-    """Close every connection of a client; later calls make new ones."""
+    """Close every connection of a client; later calls open new ones."""
     if isinstance(redis, RoutedRedis):
         await redis.disconnect()
     else:
@@ -80,7 +79,7 @@ async def answers(url: str) -> bool:
 
 
 async def shut_down(url: str) -> int | None:
-    """Ask a server to end without saving, and return its process id; None where none answers."""
+    """Shut a server down without saving, and return its process id; None if none answers."""
     pid: int | None = None
     async with connect(url) as redis:
         try:
@@ -94,12 +93,12 @@ async def shut_down(url: str) -> int | None:
 
 
 def _translating(kind: type[Any]) -> type[Any]:
-    """Return a class of connections that are lost where they lead to no master any more.
+    """Return a class of connections that close when their server is no longer a master.
 
-    A master that became a replica keeps its connections, and would refuse on them for ever.
+    A master that became a replica keeps its connections, and would refuse writes on them for ever.
 
-    Nor do they raise a RuntimeError. uvloop does when a transport is closed while a command is
-    written; redis-py 8.1 lets it through, past callers that only handle Redis errors.
+    Nor do they raise RuntimeError. uvloop does so when a transport is closed while a command is
+    written, and redis-py 8.1 lets it through to callers that only handle Redis errors.
     """
 
     class TranslatingConnection(kind):  # type: ignore[misc]

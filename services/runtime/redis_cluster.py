@@ -1,8 +1,8 @@
 """A client of a Redis Cluster.
 
-Not the one of redis-py 8.1: it says ASKING on another connection than what it is for, closes the
-connections of all calls when one of them is sent elsewhere, puts arguments into error texts, and
-raises errors that are no RedisError.
+Not the one of redis-py 8.1, which sends ASKING on another connection than the command, closes the
+connections of all calls when one of them is redirected, puts arguments into error texts, and raises
+errors that are not a RedisError.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from services.runtime.redis_slots import Node, Slots, to_any_node
 from services.runtime.redis_wire import Command, exchange, packed
 
 MOVING_SECONDS = 2.0
-"""How long a call waits for keys that are just moved to another node."""
+"""How long a call waits for keys that are being moved to another node."""
 _PAUSE_SECONDS = 0.02
 _ROUNDS_AT_ONCE = 3
 _ANYWHERE = frozenset({"PING", "PUBLISH", "CLUSTER INFO"})
@@ -40,10 +40,10 @@ _SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 
 
 class _Sent(NamedTuple):
-    """A command on its way.
+    """A command to send.
 
-    place   of its reply; None for one that only touches a key for its replicas
-    asking  the node that takes it although the slot is still another one's
+    place   index of its reply; None for one that only touches a key to wait for its replicas
+    asking  the node that accepts it although the slot still belongs to another one
     """
 
     place: int | None
@@ -53,12 +53,12 @@ class _Sent(NamedTuple):
 
 
 class ClusterRedis(RoutedRedis):
-    """See RoutedRedis; its own pool leads to any node, which is right for channels."""
+    """See RoutedRedis; its own pool connects to any node, which is right for pub/sub channels."""
 
     def __init__(self, url: str, connect: Callable[..., Redis], options: Mapping[str, Any]) -> None:
-        """Name a cluster, not yet connected; `connect` returns a client of a node at a URL.
+        """Prepare without connecting; `connect` returns a client of the node at a URL.
 
-        Raises ValueError for a URL that is none of a cluster.
+        Raises ValueError if the URL does not name a cluster.
         """
         address = ClusterAddress.parse(url)
         self._slots = Slots(address, lambda node: connect(node, **options))
@@ -118,10 +118,10 @@ class ClusterRedis(RoutedRedis):
     async def _together(
         self, groups: Mapping[Node, list[_Sent]], hold: Hold | None, again: bool
     ) -> dict[Node, list[Any] | None]:
-        """Send each node its commands, and return the answers once all nodes are done.
+        """Send each node its commands, and return the replies once all nodes are done.
 
-        None stands for those of a node that is lost, and is known to have been replaced; with
-        `again` only. Raises what else failed.
+        With `again`, they are None for a node that was lost and is known to have been replaced.
+        Raises any other failure.
         """
         answers = await asyncio.gather(
             *(self._to(node, group, hold) for node, group in groups.items()),
@@ -141,7 +141,7 @@ class ClusterRedis(RoutedRedis):
         return told
 
     async def _to(self, node: Node, group: list[_Sent], hold: Hold | None) -> list[Any]:
-        """Return the replies of a node to commands, and after them to what holds them."""
+        """Return a node's replies to commands, followed by those about its replicas."""
         wire: list[Command] = []
         shown: list[int] = []
         for sent in group:
@@ -169,14 +169,14 @@ class ClusterRedis(RoutedRedis):
             finally:
                 await pool.release(connection)
         except BaseException:
-            # Also where the caller waits no longer: a node that hangs is replaced, too.
+            # Also if the caller has stopped waiting: a node that hangs may be replaced, too.
             self._slots.doubt(node)
             raise
         self._slots.trust(node)
         return replies
 
     def _again(self, sent: _Sent, answer: Any, node: Node) -> _Sent | None:
-        """Return what to send next of a command; None where its answer is the last word."""
+        """Return how to send a command again; None if its answer is final."""
         if isinstance(answer, MovedError):
             self._slots.moved(sent.slot, (answer.host or node[0], answer.port))
             return sent._replace(asking=None)
@@ -185,7 +185,10 @@ class ClusterRedis(RoutedRedis):
         return sent if isinstance(answer, TryAgainError) else None
 
     async def transact(self, commands: Sequence[Command]) -> list[Any]:
-        """Do commands on keys of one slot as one, and return their replies. Raises RedisError."""
+        """Execute commands on keys of one slot as a transaction; return their replies.
+
+        Raises RedisError.
+        """
         slots = {_slot(command) for command in commands}
         if len(slots) != 1:
             raise RedisError("a cluster has no transaction over keys of several slots")
@@ -206,11 +209,11 @@ class ClusterRedis(RoutedRedis):
             if isinstance(error, MovedError):
                 self._slots.moved(slot, (error.host or node[0], error.port))
             else:
-                # A node takes no transaction for a slot that it has not yet.
+                # A node accepts no transaction for a slot that is still being moved to it.
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send one command; commands that look at one server are for `masters`."""
+        """Send one command; for commands about a single server, use `masters`."""
         if args[0] in _OF_A_SERVER:
             raise RedisError(f"{args[0]} is of one server, not of a cluster")
         if args[0] in _EVERYWHERE:
@@ -225,7 +228,7 @@ class ClusterRedis(RoutedRedis):
         return await self.parsed(args[0], answer, options)
 
     async def parsed(self, name: str, answer: Any, options: Mapping[str, Any]) -> Any:
-        """Return the answer to a command as the client of redis-py does."""
+        """Return the answer to a command, parsed as redis-py's client does."""
         if name not in self.response_callbacks:
             return answer
         given = {key: value for key, value in options.items() if key != "keys"}
@@ -233,15 +236,15 @@ class ClusterRedis(RoutedRedis):
         return await parsed if inspect.isawaitable(parsed) else parsed
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return a pipeline; as a transaction, all its keys must be of one slot."""
+        """Return a pipeline; in a transaction, all its keys must be in one slot."""
         return _ClusterPipeline(self, transaction)
 
     async def delete(self, *names: Any) -> int:
-        """Delete keys, each by itself; return how many there were."""
+        """Delete keys, each separately; return how many existed."""
         return sum(await self._each("DEL", names))
 
     async def mget(self, keys: Iterable[Any], *args: Any) -> list[Any]:
-        """Return the values of keys, each read by itself."""
+        """Return the values of keys, each read separately."""
         return await self._each("GET", [*keys, *args])
 
     async def _each(self, name: str, keys: Sequence[Any]) -> list[Any]:
@@ -289,7 +292,7 @@ class _ClusterPipeline(Pipeline):
         self._cluster = cluster
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        """Send what was collected and return the replies. Raises the first error among them."""
+        """Send the collected commands and return the replies; raise the first error among them."""
         stack = list(self.command_stack)
         await self.reset()  # type: ignore[no-untyped-call]
         commands = [args for args, _ in stack]
@@ -328,7 +331,7 @@ def _slot(command: Command) -> int:
 def _held(
     group: Sequence[_Sent], done: Sequence[_Sent], answers: Sequence[Any], hold: Hold
 ) -> tuple[int, list[_Sent]]:
-    """Return how many replicas hold what was done, and what to touch yet to know it."""
+    """Return how many replicas have the writes, and what still has to be touched to know it."""
     waited = answers[-1] if isinstance(answers[-1], int) else 0
     if hold.touch is None:
         return waited, []
@@ -337,7 +340,7 @@ def _held(
         return waited, []
     if isinstance(touched, ResponseError) and not isinstance(touched, AskError | TryAgainError):
         return 0, []
-    # Its key is on its way to another node, or there is none: others were done all the same.
+    # Its key is being moved, or does not exist; the writes to other keys happened all the same.
     keys = {_key(sent.command): sent.slot for sent in done}
     if touched == 0:
         keys.pop(last, None)

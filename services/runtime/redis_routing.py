@@ -1,4 +1,4 @@
-"""A client of several servers of Redis, as its users see it."""
+"""The interface of a client of several Redis servers."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from services.runtime.redis_wire import Command
 
 
 class Hold(NamedTuple):
-    """What replicas must have received before a call returns.
+    """How many replicas must have received the writes before a call returns.
 
-    replicas  of each master that was written to
+    replicas  for each master that was written to
     wait_ms   how long they may take
-    touch     a script that writes to the key of a command, changing nothing, for commands that may
-              not have written; None where all have
+    touch     a script that writes to a command's key without changing it, for commands that may not
+              have written; None if all have
     """
 
     replicas: int
@@ -24,24 +24,25 @@ class Hold(NamedTuple):
 
 
 class Routed(NamedTuple):
-    """The replies to commands, in their order, and how many replicas have what they are of."""
+    """The replies to commands, in order, and how many replicas have received the writes."""
 
     replies: list[Any]
     holding: int
 
 
 class RoutedRedis(Redis):
-    """The calls of a client of one Redis, for a cluster: each goes to the master of its key.
+    """A client of a cluster with the interface of one for a single Redis.
 
-    Calls on several keys go to several masters: one after the other or together, never as one.
+    Each call goes to the master of its key. Calls with several keys go to several masters, one
+    after the other or at the same time, but never atomically.
     """
 
     @abstractmethod
     async def route(self, commands: Sequence[Command], hold: Hold | None = None) -> Routed:
         """Send commands to the masters of their keys, all masters at once.
 
-        Replies may be errors. Commands of one key alone stay in their order. Raises RedisError
-        where a master does not answer; others may have done their part.
+        Replies may be errors. Only commands with the same key keep their order. Raises RedisError
+        if a master does not answer; others may have executed their commands.
         """
 
     @abstractmethod
@@ -50,8 +51,8 @@ class RoutedRedis(Redis):
 
     @abstractmethod
     async def master_of(self, key: str) -> str:
-        """Return which of the masters has a key, `no master` for none. Raises RedisError."""
+        """Return which master has a key, or `no master`. Raises RedisError."""
 
     @abstractmethod
     async def disconnect(self) -> None:
-        """Close every connection; later calls make new ones."""
+        """Close every connection; later calls open new ones."""

@@ -1,4 +1,4 @@
-"""Connections to the Redis that Sentinels name as the master at this moment."""
+"""Connections to the Redis that Sentinels currently name as the master."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ _SENTINEL_SECONDS = 0.5
 class _AskingFirst:
     """Asks the Sentinels whenever it connects.
 
-    redis-py 8.1 asks in `connect` only; a command on a connection that was lost leads to the same
-    server again, master or not.
+    redis-py 8.1 asks only in `connect`; a command on a lost connection reconnects to the same
+    server, master or not.
     """
 
     async def send_packed_command(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -63,7 +63,7 @@ class _MasterPool(SentinelConnectionPool):
 def master_pool(url: str, **options: Any) -> SentinelConnectionPool:
     """Return connections to the master; `options` are those of Redis.from_url.
 
-    Raises ValueError for a URL that is none of Sentinels.
+    Raises ValueError if the URL does not name Sentinels.
     """
     address = SentinelAddress.parse(url)
     server: dict[str, Any] = dict(parse_url(address.server))

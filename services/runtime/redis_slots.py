@@ -17,14 +17,14 @@ Node = tuple[str, int]
 """Host and port."""
 
 _ASKED_SECONDS = 1.0
-"""How long a node may take to name the others; then another one is asked."""
+"""How long a node may take to list the others; then another one is asked."""
 
 
 class Slots:
-    """The masters of a cluster, each with a client of its own, and the slots that they serve.
+    """The masters of a cluster, each with its own client, and the slots that they serve.
 
-    What is known may be out of date at any time: a node that does not serve a key any more says so
-    and names the one that does.
+    This may be out of date at any time: a node that no longer serves a key says so, and names the
+    one that does.
     """
 
     def __init__(self, address: ClusterAddress, open_node: Callable[[str], Redis]) -> None:
@@ -40,22 +40,22 @@ class Slots:
         self._asking = asyncio.Lock()
 
     def known(self) -> list[Node]:
-        """Return nodes in the order in which to ask them for something that all can answer."""
+        """Return nodes in the order in which to try them for what any node can answer."""
         served = {node for _, node in self._ranges} | set(self._moved.values())
         nodes = [*served, *(node for node in self._address.hosts if node not in served)]
         random.shuffle(nodes)
-        # Seeds may be names of the same nodes, so they are last unless nothing else is known.
+        # Seeds may be other names of the same nodes, so they come last.
         return sorted(nodes, key=lambda node: (node in self._doubted, node not in served))
 
     async def current(self) -> None:
-        """Learn the slots where they are not known. Raises RedisError."""
+        """Look up the slots if they are not known. Raises RedisError."""
         if self._stale:
             async with self._asking:
                 if self._stale:
                     await self._learn()
 
     def node(self, slot: int) -> Node:
-        """Return the master of a slot. Raises RedisConnectionError where it has none."""
+        """Return the master of a slot. Raises RedisConnectionError if it has none."""
         if (node := self._moved.get(slot)) is not None:
             return node
         place = bisect_right(self._first, slot) - 1
@@ -75,21 +75,21 @@ class Slots:
         return client
 
     def moved(self, slot: int, node: Node) -> None:
-        """Note that another node serves a slot."""
+        """Record that another node serves a slot."""
         self._moved[slot] = node
         self._stale = True
 
     def doubt(self, node: Node) -> None:
-        """Note that a node did not answer: others may have taken its place."""
+        """Record that a node did not answer: others may have taken its place."""
         self._doubted.add(node)
         self._stale = True
 
     def trust(self, node: Node) -> None:
-        """Note that a node answers."""
+        """Record that a node answers."""
         self._doubted.discard(node)
 
     async def disconnect(self) -> None:
-        """Close connections; later calls make new ones."""
+        """Close connections; later calls open new ones."""
         for client in self._clients.values():
             await client.connection_pool.disconnect()
 
@@ -135,7 +135,7 @@ class Slots:
         self._stale = False
 
     async def _leave_others(self) -> None:
-        """Close what leads to nodes that are no masters any more; calls under way may end."""
+        """Close idle connections to nodes that are no longer masters; others may finish calls."""
         masters = self.masters()
         for node, client in self._clients.items():
             if node not in masters:
@@ -143,7 +143,7 @@ class Slots:
 
 
 def to_any_node(kind: type[Any], nodes: Callable[[], Iterable[Node]]) -> type[Any]:
-    """Return a class of connections that lead to whichever node can be reached."""
+    """Return a class of connections to whichever node can be reached."""
 
     class AnyNodeConnection(kind):  # type: ignore[misc]
         async def _connect(self) -> None:
@@ -161,6 +161,6 @@ def to_any_node(kind: type[Any], nodes: Callable[[], Iterable[Node]]) -> type[An
 
 
 def _text(host: bytes | str | None) -> str:
-    """Return the host that a node tells; nothing where it is that of the node itself."""
+    """Return a host as reported by a node; '' if that stands for the node itself."""
     text = host.decode() if isinstance(host, bytes) else host or ""
     return "" if text == "?" else text

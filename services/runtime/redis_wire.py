@@ -1,4 +1,4 @@
-"""Commands to one Redis in one round trip, past the layers of its client."""
+"""Sends commands to one Redis in one round trip, bypassing the layers of its client."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -9,21 +9,21 @@ from redis.exceptions import ResponseError
 
 Command = tuple[Any, ...]
 
-# Its stub knows tuples of one length only.
+# Its type stub only allows tuples of one length.
 _pack: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
 
 
 def packed(command: Command) -> bytes:
-    """Return a command as it is sent; the client names some by two words."""
+    """Return a command in wire format; some of the client's names have two words."""
     name = command[0]
     return _pack((*name.split(), *command[1:]) if " " in name else command)
 
 
 async def exchange(connection: AbstractConnection, packed: Sequence[bytes]) -> list[Any]:
-    """Send packed commands together and return their replies, of which some may be errors.
+    """Send packed commands together and return their replies, some of which may be errors.
 
-    A connection that was lost is tried again as its own policy says. Raises
-    redis.exceptions.RedisError: the reason why there was no reply.
+    A lost connection is retried according to its own policy. Raises redis.exceptions.RedisError
+    with the reason why there was no reply.
     """
     replies: list[Any] = await connection.retry.call_with_retry(
         lambda: _once(connection, packed), lambda error: connection.disconnect(error=error)

@@ -1,7 +1,7 @@
-"""The id of the request that is being answered, for log lines and the header X-Request-Id.
+"""The id of the current request, for log lines and the header X-Request-Id.
 
-A proxy may give one; otherwise it is made when first needed, so a request that logs nothing costs
-no id.
+A proxy may send one; otherwise it is generated when first needed, so that a request that logs
+nothing needs none.
 """
 
 import re
@@ -12,19 +12,19 @@ from contextvars import ContextVar
 
 HEADER = b"x-request-id"
 SCOPE = "luot.request_id"
-"""Where our protocol leaves the id of a proxy in the scope of a request: bytes, or None."""
+"""Key in the scope of a request under which our protocol puts a proxy's id: bytes, or None."""
 
-# Short, on one line, and without dots and colons: no address of anybody fits into it.
+# Short, on one line, and without dots and colons, so that it cannot contain an IP address.
 _SANE = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 
 
 def sane(value: bytes) -> bytes | None:
-    """Return an id of a proxy as it may be logged and sent back; None when it may not."""
+    """Return a proxy's id if it is safe to log and send back, else None."""
     return value if _SANE.fullmatch(value) else None
 
 
 class RequestId:
-    """The id of one request, given or not made yet."""
+    """The id of one request, given by a proxy or generated on demand."""
 
     __slots__ = ("_given",)
 
@@ -41,7 +41,7 @@ _current: ContextVar[RequestId | None] = ContextVar("request_id", default=None)
 
 
 def use(given: bytes | None) -> RequestId:
-    """Begin a request in this task, with the id of a proxy or without one."""
+    """Begin a request in this task, with or without a proxy's id."""
     request_id = RequestId(given)
     _current.set(request_id)
     return request_id
@@ -49,7 +49,7 @@ def use(given: bytes | None) -> RequestId:
 
 @contextmanager
 def bound(given: bytes | None) -> Iterator[bytes]:
-    """Answer a request outside of a task of its own, meanwhile."""
+    """Handle a request inside this context, without a task of its own."""
     request_id = RequestId(given)
     before = _current.set(request_id)
     try:
@@ -59,6 +59,6 @@ def bound(given: bytes | None) -> Iterator[bytes]:
 
 
 def current() -> str:
-    """Return the id of the request that this task answers; '' where it answers none."""
+    """Return the id of the request that this task handles; '' if there is none."""
     request_id = _current.get()
     return "" if request_id is None else bytes(request_id).decode("ascii")

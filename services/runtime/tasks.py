@@ -1,4 +1,4 @@
-"""Cancels tasks that talk to a log, and finds those that have ended by themselves."""
+"""Cancels tasks that talk to a log, and finds those that ended by themselves."""
 
 import asyncio
 from typing import Any
@@ -9,8 +9,8 @@ _AGAIN_SECONDS = 0.2
 async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks, and wait until they are done.
 
-    Cancels repeatedly: redis-py 8.1 can swallow a cancellation that comes while it drops a
-    connection, aiokafka 0.14 one while it gives up an assignment, and the task goes on.
+    Cancels repeatedly: redis-py 8.1 can swallow a cancellation while it drops a connection,
+    aiokafka 0.14 while it gives up an assignment, and the task would continue.
     """
     waiting = set(tasks)
     while waiting:

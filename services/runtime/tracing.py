@@ -1,7 +1,7 @@
-"""OpenTelemetry traces, if there is a receiver; otherwise none of it is even imported.
+"""OpenTelemetry traces, if there is a receiver; otherwise nothing of it is even imported.
 
-Switched on by the variables of OpenTelemetry itself, OTEL_EXPORTER_OTLP_ENDPOINT first of all.
-No span has an address, a User-Agent, a path of a page or a value of a statement in it.
+Switched on by OpenTelemetry's own variables, above all OTEL_EXPORTER_OTLP_ENDPOINT. No span
+contains an address, a User-Agent, the path of a page or a value from a statement.
 """
 
 import os
@@ -21,17 +21,17 @@ MOST_LINKS = 128
 """The most links of a span; OpenTelemetry's default."""
 
 tracer: "Tracer | None" = None
-"""Makes spans; None while nobody takes them. Hot paths look at it before they do anything."""
+"""Creates spans; None if nothing receives them. Hot paths check it before doing anything."""
 
 _next: "SpanContext | None" = None
 
 
 class TracingError(Exception):
-    """Traces are asked for and cannot be made."""
+    """Traces were requested but cannot be created."""
 
 
 def begin(service: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Start to make and send traces, if a receiver is named. Raises TracingError."""
+    """Start creating and sending traces, if a receiver is configured. Raises TracingError."""
     global tracer
     named = [name for name in SWITCHES if environ.get(name)]
     if not named or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
@@ -58,7 +58,7 @@ def _ids() -> Any:
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
     class Ids(RandomIdGenerator):
-        """Random, but where a span says which ids it has."""
+        """Random ids, except for a span that has its own."""
 
         def generate_trace_id(self) -> int:
             return super().generate_trace_id() if _next is None else _next.trace_id
@@ -73,7 +73,7 @@ def _ids() -> Any:
 def span(
     name: str, links: "Collection[SpanContext]" = (), **attributes: str | int
 ) -> "Iterator[Span | None]":
-    """Trace what happens meanwhile in this task; None where nothing is traced."""
+    """Trace what this task does inside the context; yields None when nothing is traced."""
     if tracer is None:
         yield None
         return
@@ -97,7 +97,7 @@ def span(
 
 
 def here() -> "SpanContext":
-    """Return the span that this task is in, to be linked to."""
+    """Return the context of the task's current span, to link to."""
     from opentelemetry.trace import get_current_span
 
     return get_current_span().get_span_context()
@@ -110,9 +110,9 @@ def _links(contexts: "Collection[SpanContext]") -> "list[Link]":
 
 
 def of_batch(payload: bytes) -> "SpanContext":
-    """Return the span of a batch of the log, which both of its ends can tell from its bytes.
+    """Return the span context of a batch, which writer and reader both derive from its bytes.
 
-    So an entry of the log needs no field for it: what is in the log stays as it is.
+    So log entries need no field for it, and their format stays the same.
     """
     from opentelemetry.trace import SpanContext, TraceFlags
 
@@ -126,7 +126,7 @@ def of_batch(payload: bytes) -> "SpanContext":
 
 
 def batch(payload: bytes, **attributes: str | int) -> None:
-    """Make the span of a batch that was written now, linked to the span that it came from."""
+    """Create the span of a batch that was just written, linked to the current span."""
     global _next
     if tracer is None:
         return
@@ -143,7 +143,7 @@ def batch(payload: bytes, **attributes: str | int) -> None:
 
 
 def of_header(value: bytes) -> "list[SpanContext]":
-    """Return the span that the header `traceparent` of a request names, if it names one."""
+    """Return the span context in the header `traceparent` of a request, if there is one."""
     from opentelemetry.trace import get_current_span
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

@@ -1,1 +1,1 @@
-"""Exports of other counters: what they counted, read from their files, as lines of our own."""
+"""Exports of other counters: reads what they counted from their files."""

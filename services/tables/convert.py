@@ -1,4 +1,4 @@
-"""From an export to sums: opened, recognised, read and added up."""
+"""Turns an export into sums: opens, recognises, reads and adds up."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from services.tables.sums import Sums, add_up
 
 
 def convert(path: Path, name: str, how: ReadOptions) -> tuple[TableFormat, Sums]:
-    """Return the format of an export and what it holds.
+    """Return the format of an export, and its sums.
 
-    name  of the format, '' for the one that is recognised
+    name  of the format; '' to recognise it
 
-    What was left out is in `how.left_out`. Raises TableError, which names the file.
+    What was left out is added to `how.left_out`. Raises TableError, which names the file.
     """
     export = TableFile(path)
     known = recognised(export, name)

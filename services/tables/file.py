@@ -1,4 +1,4 @@
-"""Opens an export: CSV or a dump of a database, plain, packed with gzip, or several in a zip."""
+"""Opens an export: CSV or a database dump, plain, compressed with gzip, or several in a zip."""
 
 import gzip
 import io
@@ -19,8 +19,8 @@ HEAD = 64 * 1024
 MOST_FILES = 1000
 FREE_BYTES = 64 * 1024 * 1024
 MOST_TIMES = 200
-"""How many times its size a packed file may have unpacked, above FREE_BYTES. Dumps and CSV have 5
-to 50; what is made to fill a disk or a memory has a thousand."""
+"""How many times its size a compressed file may expand to, above FREE_BYTES. Dumps and CSV have 5
+to 50; decompression bombs have a thousand."""
 
 _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
 _STATEMENT = re.compile(
@@ -31,7 +31,7 @@ Wanted = Callable[[str], bool]
 
 
 class TableFile:
-    """An export on the disk; each call reads it from its beginning.
+    """An export on disk; each call reads it from the beginning.
 
     name    as given
     """
@@ -42,7 +42,7 @@ class TableFile:
         self._tables: dict[str, tuple[str, ...]] | None = None
 
     def tables(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the columns of every table that has rows; none where they are not named.
+        """Return the columns of every table with rows; empty if a table's columns are not named.
 
         Raises TableError.
         """
@@ -55,13 +55,13 @@ class TableFile:
         return self._tables
 
     def rows(self, wanted: Wanted) -> Iterator[TableRow]:
-        """Yield the rows of tables with such names, in order. Raises TableError."""
+        """Yield the rows of the wanted tables, in order. Raises TableError."""
         for part, text in self._parts():
             with self.naming():
                 yield from _rows(part, text, wanted)
 
     def _parts(self) -> Iterator[tuple[str, "_Text"]]:
-        """Yield the name, '' of the only one, and the text of each file in the export."""
+        """Yield name and text of each file in the export; the name is '' unless it is a zip."""
         with self.naming(), self._path.open("rb") as file:
             packed = self._path.stat().st_size
             magic = file.read(4)
@@ -95,7 +95,7 @@ class TableFile:
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Name the file in errors, and make a TableError of what a damaged one raises."""
+        """Name the file in errors, and turn errors of a damaged file into TableError."""
         try:
             yield
         except TableError as error:
@@ -132,14 +132,14 @@ def _is_dump(text: "_Text") -> bool:
 
 
 def _text(file: BinaryIO) -> "_Text":
-    """Return the text of a file in UTF-8, or in UTF-16 where its first bytes say so."""
+    """Return a file as text, decoded as UTF-8, or as UTF-16 if it has such a byte order mark."""
     buffered = io.BufferedReader(cast("io.RawIOBase", file), HEAD)
     encoding = "utf-16" if buffered.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     return _Text(buffered, encoding)
 
 
 class _Text(io.TextIOWrapper):
-    """A text whose beginning is known before it is read; what is not UTF-8 becomes U+FFFD."""
+    """A text whose beginning is available before it is read; invalid bytes become U+FFFD."""
 
     def __init__(self, buffered: "io.BufferedReader[io.RawIOBase]", encoding: str) -> None:
         self.head = buffered.peek(HEAD)[:HEAD].decode(encoding, "replace").lstrip("\ufeff")
@@ -147,7 +147,7 @@ class _Text(io.TextIOWrapper):
 
 
 class _Bounded(io.RawIOBase):
-    """A packed file that may not become much larger than it is."""
+    """A compressed file whose content is limited in size."""
 
     def __init__(self, file: BinaryIO, packed: int, count: int = 0) -> None:
         self._file = file

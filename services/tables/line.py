@@ -1,4 +1,4 @@
-"""What is read from an export: counts of a day, a period or a page, and what is wrong with one."""
+"""What is read from an export: counts of a day, a period or a page, and the errors."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ class LineError(TableError):
 
 
 class TableRow(msgspec.Struct, frozen=True, gc=False):
-    """A row as the other system keeps it.
+    """A row as the other system stores it.
 
-    table   name of the table in a dump, of the file in a zip, '' where there is only one
-    values  by the names of columns, in lower case; NULL is ''
-    number  line of the file in which it stands
+    table   name of the table in a dump, of the file in a zip; '' if there is only one
+    values  by column name in lower case; NULL is ''
+    number  its line in the file
     """
 
     table: str
@@ -35,14 +35,14 @@ class TableRow(msgspec.Struct, frozen=True, gc=False):
     number: int
 
     def text(self, *names: str) -> str:
-        """Return the first column of these names that there is; '' without any."""
+        """Return the first of these columns that exists; '' if none does."""
         for name in names:
             if name in self.values:
                 return self.values[name].strip()
         return ""
 
     def count(self, *names: str) -> int:
-        """Return a count; 0 where there is no such column. Raises LineError."""
+        """Return a count; 0 if there is no such column. Raises LineError."""
         text = self.text(*names)
         if not text:
             return 0
@@ -53,7 +53,7 @@ class TableRow(msgspec.Struct, frozen=True, gc=False):
         return int(text)
 
     def day(self, *names: str) -> str:
-        """Return a day as 2025-07-20. Raises LineError."""
+        """Return a day such as 2025-07-20. Raises LineError."""
         text = self.text(*names)
         try:
             return date.fromisoformat(text[:10] if "-" in text else text).isoformat()
@@ -63,7 +63,7 @@ class TableRow(msgspec.Struct, frozen=True, gc=False):
             ) from None
 
     def day_of_time(self, zone: tzinfo, *names: str) -> str:
-        """Return the day, in a time zone, of a time in ISO 8601, which is UTC. Raises LineError."""
+        """Return the day, in a time zone, of an ISO 8601 time, UTC by default. Raises LineError."""
         text = self.text(*names)
         try:
             at = datetime.fromisoformat(text)
@@ -75,7 +75,10 @@ class TableRow(msgspec.Struct, frozen=True, gc=False):
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date().isoformat()
 
     def day_of_seconds(self, zone: tzinfo, name: str, less: int = 0) -> str:
-        """Return the day, in a time zone, of a time in seconds since 1970. Raises LineError."""
+        """Return the day in a time zone of a time in seconds since 1970, `less` some of them.
+
+        Raises LineError.
+        """
         try:
             at = datetime.fromtimestamp(self.count(name) - less, zone)
         except (ValueError, OverflowError, OSError):
@@ -92,10 +95,10 @@ def _first(row: TableRow, names: tuple[str, ...]) -> str:
 class CountLine(msgspec.Struct, frozen=True, gc=False):
     """What another system counted.
 
-    number  line of the file it was read from
-    grain   what it adds to; a page's counts are of its total
-    start   2025-07-20, 2025-07 or 2025; '' of a total
-    path    address of a page, '' of the whole site
+    number  its line in the file
+    grain   what it adds to; counts of a page add to its total
+    start   2025-07-20, 2025-07 or 2025; '' for a total
+    path    URL of a page; '' for the whole site
     """
 
     number: int
@@ -107,12 +110,12 @@ class CountLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadOptions(msgspec.Struct, frozen=True):
-    """How a file is to be read.
+    """How to read a file.
 
-    zone      in which the portal's days begin
-    address   of a page, with names of columns in braces: /tin-tuc/{alias}-{id}.html; '' for the
-              one that the system itself names, if it does
-    left_out  what is not read, and how often: each format adds its reasons
+    zone      time zone of the portal's days
+    address   pattern of a page's URL, with column names in braces: /tin-tuc/{alias}-{id}.html; ''
+              for the URL in the export, if it has one
+    left_out  why something was not read → how often; each format adds its reasons
     """
 
     zone: tzinfo

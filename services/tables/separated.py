@@ -18,11 +18,11 @@ class Section(NamedTuple):
 
 
 def read(name: str, text: TextIO) -> Iterator[Section | TableRow]:
-    """Yield each section of a file, and after it its rows. Raises LineError.
+    """Yield each section of a file, followed by its rows. Raises LineError.
 
-    The first section is the table `name`; one after it is called by the line of its columns, too.
-    Lines that begin with # are notes; in a file that begins with one, a note or an empty line ends
-    a section.
+    The first section is the table `name`; the names of later ones end in the line number of their
+    column names. In a file that begins with a note, which is a line that begins with #, a note or
+    an empty line ends a section.
     """
     lines = _Lines(text)
     noted = lines.ahead.startswith("#")
@@ -59,12 +59,12 @@ def read(name: str, text: TextIO) -> Iterator[Section | TableRow]:
 
 
 def _separator(first: str) -> str:
-    """Return what parts the columns: what the first line has most of, a comma by default."""
+    """Return the separator: the most frequent one in the first line, a comma by default."""
     return "," if first.startswith("#") else max(SEPARATORS, key=first.count)
 
 
 class _Lines(Iterator[str]):
-    """The lines of a file, none of them without bounds; `ahead` is the first one."""
+    """The lines of a file, limited in length; `ahead` is the first one."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text

@@ -1,7 +1,7 @@
-"""Reads the rows of a dump of a database: CREATE TABLE and INSERT, all else is passed over.
+"""Reads the rows of a database dump: CREATE TABLE and INSERT; everything else is skipped.
 
-Dumps of mysqldump, MariaDB and phpMyAdmin, and the scripts with data of SQL Server. Nothing is
-executed. A dump is read in pieces: what is in memory is the piece and one row.
+It reads dumps of mysqldump, MariaDB and phpMyAdmin, and SQL Server scripts with data. Nothing is
+executed. A dump is read in pieces: only the current piece and one row are in memory.
 """
 
 import re
@@ -12,10 +12,10 @@ from services.tables.line import LineError, TableRow
 
 PIECE = 256 * 1024
 MAX_VALUE = 64 * 1024 * 1024
-"""Longest value, in characters. MySQL's max_allowed_packet is 64 MB by default, and an INSERT has
-to fit."""
+"""The longest value, in characters: an INSERT has to fit into MySQL's max_allowed_packet, which is
+64 MB by default."""
 MAX_KEPT = 4096
-"""Characters of a value that are kept: the texts of articles are not what is looked for."""
+"""How many characters of a value are kept: the texts of articles are not needed."""
 
 _TOKEN = re.compile(
     r"""(?P<space>\s++)
@@ -44,7 +44,7 @@ class _Token(NamedTuple):
 
 
 class Dump:
-    """The rows of a dump, and the columns of its tables as far as it has been read."""
+    """The rows of a dump, and the columns of its tables as far as they have been read."""
 
     def __init__(self, text: TextIO) -> None:
         self.columns: dict[str, tuple[str, ...]] = {}
@@ -53,7 +53,7 @@ class Dump:
         self._again: _Token | None = None
 
     def rows(self, wanted: Callable[[str], bool]) -> Iterator[TableRow]:
-        """Yield the rows of tables with such names. Raises LineError."""
+        """Yield the rows of the wanted tables. Raises LineError."""
         while token := self._take():
             if token.is_word("create"):
                 self._create()
@@ -71,7 +71,7 @@ class Dump:
         return token
 
     def _name(self, token: _Token, begun: int) -> tuple[str, _Token]:
-        """Return a name such as `db`.`table`, without what is in front, and what comes after."""
+        """Return the last part of a name such as `db`.`table`, and the token after the name."""
         while True:
             name = _plain(token)
             token = self._next(begun)
@@ -145,7 +145,7 @@ class Dump:
                 return
 
     def _list(self, begun: int, keep: bool) -> Sequence[str]:
-        """Return what stands between commas up to the closing bracket; () unless kept."""
+        """Return the values between commas up to the closing bracket; empty unless `keep`."""
         values: list[str] = []
         value, depth = "", 1
         while True:
@@ -161,12 +161,12 @@ class Dump:
                 elif token.text == ";":
                     raise LineError(token.number, "; within the brackets of a row")
             elif keep and not value:
-                # Of CAST(N'2024-01-03' AS DateTime) what is cast.
+                # For CAST(N'2024-01-03' AS DateTime), the value that is cast.
                 value = "" if token.is_word("cast", "null") else _plain(token)
 
 
 def _plain(token: _Token) -> str:
-    """Return what a token means: a name, a text without its quotes, a number as it stands."""
+    """Return the value of a token: a name or text without its quotes, a number as it is."""
     kind, text, _ = token
     if kind == "name":
         return text[1:-1].replace("``", "`").replace("]]", "]")
@@ -185,11 +185,11 @@ def _tokens(text: TextIO) -> Iterator[_Token]:
     ended, size = False, PIECE
     while True:
         found = _TOKEN.match(piece, at)
-        # What reaches the end of the piece may go on in the next one.
+        # A token at the end of the piece may continue in the next one.
         if not ended and (found is None or found.end() >= len(piece) - 1):
             if len(piece) - at > MAX_VALUE:
                 raise LineError(number, f"a value of more than {MAX_VALUE} characters begins here")
-            # A value that one piece did not hold is read in larger ones.
+            # A value that does not fit into one piece is read in larger ones.
             size = PIECE if at else min(size * 2, MAX_VALUE)
             more = text.read(size)
             ended = not more

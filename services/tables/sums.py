@@ -21,12 +21,12 @@ class SummedCount(NamedTuple):
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """What a file holds.
+    """The sums of a file.
 
     lines    how many were read
-    days     by day, as 2025-07-20
-    pages    by address
-    periods  by month, year or `total`, where the system itself kept them
+    days     by day, such as 2025-07-20
+    pages    by URL
+    periods  by month, year or `total`, if the system itself kept such sums
     """
 
     lines: int
@@ -36,7 +36,7 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 def add_up(lines: Iterable[CountLine], left_out: Counter[str]) -> Sums:
-    """Return the sums of lines. Raises TableError, also for more than a million pages."""
+    """Return the sums of lines. Raises TableError, for instance for more than a million pages."""
     read = 0
     days: dict[str, SummedCount] = {}
     pages: dict[str, SummedCount] = {}

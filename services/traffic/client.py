@@ -1,7 +1,7 @@
 """A keep-alive HTTP/1.1 connection that posts hits.
 
-A general-purpose client would cost more than the server under test: against a bare ASGI answer,
-httpx 0.28 sends 900 hits for a second of processor time, this one 15,000.
+A general-purpose client would cost more than the server under test: against an ASGI application
+that only responds, httpx 0.28 sends 900 hits per second of CPU time, this one 15,000.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class IngestAddress(msgspec.Struct, frozen=True):
 
 
 class IngestConnection(asyncio.Protocol):
-    """Posts hits one at a time; connects when needed, and reconnects when the server has closed."""
+    """Posts hits one at a time; connects when needed, and reconnects if the server has closed."""
 
     def __init__(self, server: IngestAddress) -> None:
         self._server = server
@@ -102,7 +102,7 @@ class IngestConnection(asyncio.Protocol):
             self._answer = None
 
     def close(self) -> None:
-        """Close the connection; the next hit opens it again."""
+        """Close the connection; the next hit reopens it."""
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
@@ -117,10 +117,10 @@ class IngestConnection(asyncio.Protocol):
         self._transport = transport
         return transport
 
-    # What asyncio and the parser call.
+    # Called by asyncio and the parser.
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes of an answer."""
+        """Parse bytes of a response."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -156,7 +156,7 @@ class IngestConnection(asyncio.Protocol):
 
 
 def _header(value: str) -> str:
-    """Return a value that cannot end its header line."""
+    """Return a value without characters that would end its header line."""
     return value.translate(_NOT_IN_A_HEADER)
 
 

@@ -13,10 +13,10 @@ from services.traffic.sender import PageView
 def page_views(
     lines: Iterable[LogLine], *, host: str, speed: float = 0.0, limit: int | None = None
 ) -> Iterator[PageView]:
-    """Return the pages of a log, in its order, at most `limit` of them.
+    """Yield the page views of a log, in its order, at most `limit` of them.
 
-    Paced at `speed` times the log's own pace; 0 is as fast as it goes. A line that is older than
-    one before it goes out at once: servers log a request when it ends.
+    They are paced at `speed` times the log's own pace; 0 is as fast as possible. A line that is
+    older than one before it, because servers log a request when it ends, is sent at once.
     """
     first: int | None = None
     for line in islice((line for line in lines if is_page(line)), limit):
@@ -32,7 +32,7 @@ def page_views(
 
 
 def _address(logged: str) -> str:
-    """Return the logged address; a host name maps to a private address, always the same."""
+    """Return the logged address; a host name always maps to the same private address."""
     try:
         return str(ip_address(logged))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Sends page views as real HTTP hits: at their pace, in order per visitor, bounded."""
+"""Sends page views as real HTTP hits: when due, in order per visitor, on a few connections."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from services.runtime.reasons import reason
 from services.traffic.client import IngestAddress, IngestAnswer, IngestConnection, LostAnswerError
 
 CONNECTIONS = 64
-"""Each waits for a group commit; with fewer, throughput would be bound by that wait."""
+"""Each waits for a group commit; with fewer, that wait would limit the throughput."""
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.1
 QUEUE_PER_CONNECTION = 64
@@ -24,7 +24,7 @@ Clock = Callable[[], float]
 
 
 class UnreachableError(Exception):
-    """Not a single hit was answered; the message names the URL and why."""
+    """Not a single hit was answered; the message names the URL and the reason."""
 
 
 class PageView(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Summary:
 
     sent       answered, whatever the answer
     repeated   sent again because the answer was lost: such a hit may have been counted twice
-    dropped    X-Luot-Dropped → how many
+    dropped    value of X-Luot-Dropped → how many
     failures   what went wrong → how many
     """
 
@@ -80,7 +80,7 @@ class Sender:
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """Raises client.UrlError when hits cannot be sent to `url`."""
+        """Raise client.UrlError when hits cannot be sent to `url`."""
         self._server = IngestAddress.at(url)
         self._url = url
         self._site = site
@@ -92,12 +92,12 @@ class Sender:
     async def send(self, views: Iterable[PageView]) -> Summary:
         """Send all views, each when it is due, and return the outcome.
 
-        Raises UnreachableError when there is nobody to send to.
+        Raises UnreachableError when not a single hit was answered.
         """
         try:
             return await self._send(views)
         except BaseExceptionGroup as group:
-            # Not except*: before Python 3.11.4 it wraps what is raised in it.
+            # Not `except*`: before Python 3.11.4, it wraps what is raised inside.
             unreachable = group.subgroup(UnreachableError)
             if unreachable is None:
                 raise

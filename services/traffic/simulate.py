@@ -1,4 +1,4 @@
-"""Simulated visitors of the demo portal: who they are, where they come from, what they read."""
+"""Simulates visitors of a portal: who they are, where they come from, what they read."""
 
 from bisect import bisect
 from collections.abc import Iterator, Sequence
@@ -63,10 +63,10 @@ _ADDRESSES = sum(network.num_addresses for network in NETWORKS)
 def visitors(
     count: int, seconds: float, paths: Sequence[str], *, host: str, seed: int | None = None
 ) -> list[PageView]:
-    """Return the page views of `count` visitors within `seconds`, in the order of their times.
+    """Return the page views of `count` visitors within `seconds`, sorted by time.
 
-    `paths` come with the most popular first. The same seed gives the same traffic. With 0 seconds
-    all are due at once, in an order as of one hour.
+    `paths` are sorted by popularity, the most popular first. The same seed gives the same traffic.
+    With 0 seconds, all are due at once, in the order that they would have within an hour.
     """
     random = Random(seed)  # noqa: S311  # traffic, not a secret
     span = seconds or 3600.0
@@ -112,7 +112,7 @@ def _pick(random: Random, shares: dict[str, int]) -> str:
 
 
 def _address(number: int) -> IPv4Address:
-    """Return the address of a visitor: one each, until all are used."""
+    """Return the address of a visitor: a different one for each, until all are used."""
     number %= _ADDRESSES
     for network in NETWORKS:
         if number < network.num_addresses:

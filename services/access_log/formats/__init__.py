@@ -1,1 +1,1 @@
-"""The formats of access logs: one file for each way of writing them."""
+"""The formats of access logs: one file for each kind."""

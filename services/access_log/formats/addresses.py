@@ -1,9 +1,9 @@
-"""Who asked, where a proxy stands before the server: the address in X-Forwarded-For."""
+"""The client's address behind a proxy, from X-Forwarded-For."""
 
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-# Addresses of machines of one's own: proxies, containers, balancers.
+# Private addresses: proxies, containers, load balancers.
 _OWN = [
     ip_network(text)
     for text in (
@@ -22,10 +22,10 @@ _OWN = [
 
 @lru_cache(4096)
 def forwarded_for(text: str) -> str:
-    """Return the reader whom X-Forwarded-For names; '' when it names none.
+    """Return the reader's address in X-Forwarded-For; '' when there is none.
 
-    Each proxy adds whom it was asked by at the end, and what stands before may be made up: the
-    last address counts that is none of an own network, or else the first one.
+    Each proxy appends the address of its client, and anything before that may be forged: so it is
+    the last address that is not private, or else the first one.
     """
     hops = [hop for part in text[:1024].split(",") if (hop := _address(part))]
     for hop in reversed(hops):

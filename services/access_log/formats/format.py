@@ -1,29 +1,29 @@
-"""What a format of access logs is to those who read one."""
+"""The interface of a format of access logs."""
 
 from abc import ABC, abstractmethod
 
 from services.access_log.line import LogLine
 
 LAST = "last"
-"""The last field of a line, as the name of the field that holds the reader's address."""
+"""Stands for the last field of a line, as the name of the field with the reader's address."""
 CONNECTION = "connection"
-"""Whoever connected to the server, as the name of that field: no proxy is believed."""
+"""Stands for the peer of the connection, as the name of that field: no proxy is trusted."""
 
 
 Glance = tuple[int, bytes | str, bytes | str | None, bool]
-"""Of a line that can be read: when, from which address, of which host, and whether the format has
-a User-Agent; as LogLine has them, but for texts that are not decoded."""
+"""Time, address and host of a readable line, and whether the format has a User-Agent; as in
+LogLine, except that texts may not be decoded."""
 
 
 class FormatError(Exception):
-    """A format that is not one, or a field that it does not have; the message says what is."""
+    """An invalid format, or a field that it does not have; the message says what is expected."""
 
 
 class LogFormat(ABC):
-    """A format, and the state of reading one file of it.
+    """A format, and the state of reading one file in it.
 
-    name     as `--format` takes it
-    address  the field with the reader's address, for people
+    name     as given to `--format`
+    address  display name of the field with the reader's address
     """
 
     name: str
@@ -31,26 +31,26 @@ class LogFormat(ABC):
 
     @abstractmethod
     def read(self, raw: bytes) -> LogLine | None:
-        """Return the request of a line, without its line feed; None when it cannot be read."""
+        """Return the request of a line that has no line feed; None when it cannot be read."""
 
     def glance(self, raw: bytes) -> Glance | None:
-        """Return what a look over a whole file is for; None when the line cannot be read."""
+        """Return only what examining a file needs; None when the line cannot be read."""
         line = self.read(raw)
         if line is None:
             return None
         return line.at, line.address, line.host, line.agent_logged
 
     def is_note(self, raw: bytes) -> bool:
-        """Tell whether a line is none of a request but the server's own note, and take note."""
+        """Tell whether a line is not a request but a note of the server, and use what it says."""
         return False
 
     def strict(self, raw: bytes) -> bool:
-        """Tell whether a line is of exactly this format: what recognises it."""
+        """Tell whether a line has exactly this format; used to recognise it."""
         return self.read(raw) is not None
 
 
 def field_name(text: str) -> str:
-    """Return one name for a field, however it is written: X-Real-IP, $http_x_real_ip, %{…}i."""
+    """Return the canonical name of a field, however written: X-Real-IP, $http_x_real_ip, %{…}i."""
     name = text.strip().lstrip("$%").removeprefix("{").partition("}")[0]
     name = name.lower().replace("-", "_")
     if name.startswith("cs("):

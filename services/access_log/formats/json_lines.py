@@ -1,4 +1,4 @@
-"""JSON logs: Caddy's, Traefik's, and nginx's with the names of its variables as keys.
+"""JSON logs of Caddy and Traefik, and of nginx with the names of its variables as keys.
 
 https://caddyserver.com/docs/caddyfile/directives/log
 https://doc.traefik.io/traefik/observability/access-logs/
@@ -21,10 +21,10 @@ _NO_HEADERS: Fields = {}
 
 
 class JsonFormat(LogFormat):
-    """Lines that are objects; `_read` finds the request in one.
+    """Lines that are JSON objects; `_read` finds the request in one.
 
-    A server leaves a header out that a browser did not send; where no line has a User-Agent, the
-    format has none.
+    Servers leave out headers that a browser did not send. So until some line has a User-Agent, the
+    log is taken to have none.
     """
 
     def __init__(self, reader: str | None = None) -> None:
@@ -81,7 +81,7 @@ class JsonFormat(LogFormat):
         )
 
     def _who(self, named: Fields, connection: str, forwarded: str) -> str:
-        """Return the reader's address: of the field that is named, or else as the server has it."""
+        """Return the reader's address: from the field that was named, else from the usual ones."""
         if self._reader == CONNECTION:
             return connection
         if self._reader is not None:
@@ -101,7 +101,7 @@ def _folded(fields: Fields) -> dict[str, Any]:
 
 
 class CaddyFormat(JsonFormat):
-    """Caddy's access log: `request` holds what was asked."""
+    """Caddy's access log: `request` describes the request."""
 
     name = "caddy"
     _own_address = "client_ip"
@@ -111,7 +111,7 @@ class CaddyFormat(JsonFormat):
         headers = _folded(request.get("headers") or {})
         connection = _plain(request.get("remote_ip")) or _plain(request.get("remote_addr"))
         connection = forwarded_for(connection) or connection
-        # Caddy's own answer to who asked, by its trusted proxies; older ones have none.
+        # The client according to Caddy and its trusted proxies; older versions lack it.
         reader = _plain(request.get("client_ip"))
         if self._reader not in (None, CONNECTION) or not reader:
             reader = self._who(_folded(request) | headers, connection, "")
@@ -127,12 +127,12 @@ class CaddyFormat(JsonFormat):
         )
 
     def is_note(self, raw: bytes) -> bool:
-        """Tell whether Caddy speaks of itself: its messages and its errors are in the same file."""
+        """Tell whether a line is a message or an error of Caddy, which go to the same file."""
         return b'"http.log.error' in raw or (b'"logger"' in raw and b'"request"' not in raw)
 
 
 class TraefikFormat(JsonFormat):
-    """Traefik's access log; it has headers only where `accesslog.fields.headers` keeps them."""
+    """Traefik's access log; it has headers only if `accesslog.fields.headers` keeps them."""
 
     name = "traefik"
     _own_address = "ClientHost, or X-Forwarded-For where it is kept"
@@ -170,7 +170,7 @@ _REFERRERS = ("referer", "referrer")
 
 
 class NginxJsonFormat(JsonFormat):
-    """A `log_format … escape=json` of nginx; its author chose the keys, mostly the variables."""
+    """A `log_format … escape=json` of nginx; its author chose the keys, mostly variable names."""
 
     name = "nginx-json"
     _own_address = "remote_addr, or http_x_forwarded_for where it is there"

@@ -1,4 +1,4 @@
-"""The formats that are known, by name, and which of them a log is written in."""
+"""The known formats, by name, and how the format of a log is recognised."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ NAMES = tuple(_KINDS)
 
 
 def named(name: str, reader: str | None = None) -> LogFormat:
-    """Return the format of a name, or of a layout in the notation of Apache or nginx.
+    """Return the format with a name, or of a layout in the notation of Apache or nginx.
 
     `reader` names the field with the reader's address. Raises FormatError.
     """
@@ -30,7 +30,7 @@ def named(name: str, reader: str | None = None) -> LogFormat:
 
 
 def recognise(lines: Sequence[bytes]) -> str | None:
-    """Return the name of the format of most of these lines, if it is that of half of them."""
+    """Return the name of the format that most of these lines have, if at least half have it."""
     best, most = None, 0
     requests = 0
     for name in NAMES:
@@ -47,7 +47,7 @@ def recognise(lines: Sequence[bytes]) -> str | None:
 
 
 def ready(name: str, reader: str | None, lines: Sequence[bytes]) -> LogFormat:
-    """Return a format that has seen the first lines: what their fields are. Raises FormatError."""
+    """Return a format that has read the first lines, so it knows its fields. Raises FormatError."""
     found = named(name, reader)
     for line in lines:
         if not found.is_note(line):

@@ -1,4 +1,4 @@
-"""Text formats, described as servers describe them: Apache's LogFormat and nginx's log_format.
+"""Text formats, described as in the servers' settings: Apache's LogFormat, nginx's log_format.
 
 https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#formats
 https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
@@ -28,7 +28,7 @@ LAYOUTS = {
     "traefik-common": '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" $requests "$router"'
     ' "$server" $duration',
 }
-"""The usual ones, by the name that `--format` takes."""
+"""The common layouts, by the name that `--format` takes."""
 _OTHERS = {
     "common": ("combined",),
     "combined": ("common",),
@@ -38,7 +38,7 @@ _OTHERS = {
     "combinedio": ("combined",),
     "traefik-common": ("common",),
 }
-"""What the lines of a file may be, too: a server's format is changed half-way."""
+"""Other layouts that lines of a file may have, if a server's format was changed half-way."""
 _VARIABLE = re.compile(r"%[<>!,\d]*(?:\{([^}]+)\})?([A-Za-z])|\$\{?(\w+)\}?")
 _APACHE = {
     "h": "address",
@@ -91,8 +91,8 @@ _PATTERNS = {
     "size": r"\d++|-",
     "host": r"[^ ]++",
 }
-# A user's name may hold spaces: it ends before the time. In front of that stands no second column
-# of dashes, which a log with the host in front has.
+# A user name may contain spaces: it ends before the time. It does not begin with "- " and another
+# column, as in a log with the host in front.
 _USER = r"(?>-(?= \[)|(?!- [^\[]).*?(?= \[))"
 _ROLES = (
     *("address", "reader", "time", "request", "status", "referrer", "agent", "host"),
@@ -102,7 +102,7 @@ _GLANCED = ("address", "reader", "time", "host")
 
 
 class _Shape:
-    """One layout as one expression, and where its fields are."""
+    """A layout as one regular expression, and where its fields are."""
 
     def __init__(self, layout: str, reader: str | None) -> None:
         parts: list[str] = []
@@ -182,15 +182,15 @@ def _pattern(role: str, before: str, after: str) -> str:
 
 
 class TextFormat(LogFormat):
-    """A format with one line for a request, described by a layout.
+    """A format with one line for each request, described by a layout.
 
-    Lines of the other layouts are read, too: a server's format is changed half-way.
+    Lines of some other layouts are read as well, in case the server's format was changed half-way.
     """
 
     def __init__(self, name: str, reader: str | None = None) -> None:
-        """`name` is that of a layout, or a layout itself. Raises FormatError when it is none.
+        """`name` is that of a layout, or a layout itself. Raises FormatError if it is neither.
 
-        `reader` names the field with the reader's address; FormatError when it has none of it.
+        `reader` names the field with the reader's address; FormatError if the layout lacks it.
         """
         self.name = name
         first = _Shape(LAYOUTS.get(name, name), reader)

@@ -1,4 +1,4 @@
-"""The W3C extended format, that of IIS: a line names the fields, times are UTC.
+"""The W3C extended format, used by IIS: a line names the fields, and times are UTC.
 
 https://www.w3.org/TR/WD-logfile.html
 https://learn.microsoft.com/en-us/windows/win32/http/w3c-logging
@@ -21,7 +21,7 @@ _minutes: dict[bytes, int | None] = {}
 
 
 class W3cFormat(LogFormat):
-    """The fields that the last `#Fields:` named; a server that starts again names them again."""
+    """Reads the fields named by the last `#Fields:`, which a server repeats when it restarts."""
 
     name = "iis"
     address = "c-ip"
@@ -125,5 +125,5 @@ def _text(raw: bytes) -> str:
 
 
 def _spaced(raw: bytes) -> str:
-    """Return a field in which IIS wrote a plus for a space."""
+    """Return a field in which IIS wrote a plus for each space."""
     return _text(raw).replace("+", " ")

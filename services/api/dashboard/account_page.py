@@ -17,12 +17,12 @@ _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 async def account(page: PageRequest) -> Response:
-    """Return who asks, with their sessions, and the form for another password."""
+    """Return the caller's account with its sessions, and the form for a new password."""
     return await _account(page, {}, HTTPStatus.OK)
 
 
 async def own_password(page: PageRequest) -> Response:
-    """Set one's own password; every session ends, this one too."""
+    """Set one's own password; every session ends, including this one."""
     who, form, dependencies = page.principal, page.form, page.dependencies
     try:
         if who.kind != "user":
@@ -37,7 +37,7 @@ async def own_password(page: PageRequest) -> Response:
 
 
 async def end_session(page: PageRequest) -> Response:
-    """End one session; this one, by leaving."""
+    """End one session; if it is this one, sign out."""
     name, session = person(page.principal), page.request.path_params["id"]
     await page.dependencies.own.end_session(name, session)
     return page.redirect(ACCOUNT, saved=True)
@@ -50,7 +50,7 @@ async def end_others(page: PageRequest) -> Response:
 
 
 def refusal(page: PageRequest, error: ApiError) -> Mapping[str, str]:
-    """Return what was wrong with a form that takes the password, by field.
+    """Return the errors of a form that takes the password, by field.
 
     Raises the error again if no other input would help.
     """

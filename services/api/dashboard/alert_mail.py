@@ -1,4 +1,4 @@
-"""The messages of alerts: what began or is over, with its hours and numbers."""
+"""The e-mails of alerts: what began or is over, with its hours and numbers."""
 
 from email.message import EmailMessage
 
@@ -13,7 +13,7 @@ from services.store.alerts import AlertEvent
 
 
 class AlertComposer:
-    """Writes messages; `public_url` is where browsers reach the dashboard, None where unknown."""
+    """Writes e-mails; `public_url` is where browsers reach the dashboard, None if unknown."""
 
     def __init__(self, public_url: str | None) -> None:
         self._home = f"{public_url.rstrip('/')}{HOME}/sites" if public_url else ""
@@ -44,12 +44,12 @@ def _days(notice: AlertNotice) -> str:
     if event is None:
         return ""
     at = (event.end_until or event.ended) if notice.is_over else (event.until or event.noticed)
-    # What ends at midnight was on the day before.
+    # An event that ends at midnight belongs to the day before.
     return f"?period=day&date={to_date(site.day_of(at - 1)).isoformat()}"
 
 
 def hours(since: int, until: int, site: Site, t: Language) -> str:
-    """Return from when to when, on the site's own clock."""
+    """Return a span of time as text, in the site's time zone."""
     first, last = (t.moment(at, site.zone_at(at)) for at in (since, until))
     return t("alerts.hours", first=first, last=last)
 

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/alerts`: who is told by e-mail of what is far from usual."""
+"""`/admin/sites/{slug}/alerts`: who is e-mailed about unusual traffic."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -43,7 +43,7 @@ async def alerts(page: PageRequest) -> Response:
 
 
 async def change(page: PageRequest) -> Response:
-    """Set all of it, or return the form with what was wrong."""
+    """Replace the settings, or return the form with its errors."""
     form = page.form
     try:
         fields = AlertFields.model_validate(
@@ -70,7 +70,7 @@ async def test(page: PageRequest) -> Response:
 
 
 async def _alerts(page: PageRequest, errors: Mapping[str, str], *, typed: bool = True) -> Response:
-    """Return the page; with errors it has what was `typed` into its form."""
+    """Return the page; with errors, the form keeps what was `typed`."""
     alerts, form = page.dependencies.alerts, page.form
     fields = _fields(await alerts.of_site(page.site))
     if errors and typed:

@@ -35,7 +35,7 @@ class AuditRow(NamedTuple):
 
 
 async def entries(page: PageRequest) -> Response:
-    """Return the log, the newest first: everything for an owner, else of one's sites."""
+    """Return the log, newest first: everything for owners, for others that of their sites."""
     dependencies = page.dependencies
     site = page.parameter("site") or None
     sites = sites_of(page.principal, site, dependencies.registry)

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/balances/file`: the numbers of a file, previewed, then entered as one."""
+"""`/admin/sites/{slug}/balances/file`: the numbers in a file, previewed, then entered together."""
 
 import base64
 import binascii
@@ -32,11 +32,11 @@ from services.model.site import Metric
 FIRST_ROWS = 10
 REFUSED_ROWS = 50
 MAX_KEPT = 8_500_000
-"""The most characters by which the page of a preview keeps the file: with it, a form has to fit."""
+"""The most characters of the file as the preview page keeps it: its form has a limit, too."""
 
 
 async def send(page: PageRequest) -> Response:
-    """Show what a file would do, or enter it once that was seen."""
+    """Preview a file, or enter one that was previewed."""
     try:
         if page.form.on("enter"):
             return await _enter(page)
@@ -89,7 +89,7 @@ async def _preview(page: PageRequest, file: SentFile, packed: str) -> Response:
 
 
 async def _numbers(page: PageRequest, table: OldNumbers) -> list[tuple[str, list[Any]]]:
-    """Return what the block shows before and after, by line and measure, where that changes."""
+    """Return the block's numbers before and after, by line and measure; none if nothing changes."""
     t = page.t
     whole = {
         (grain, start): counts for (path, grain, start), counts in table.counts.items() if not path
@@ -122,12 +122,12 @@ def _entered_before(page: PageRequest, bulk: Bulk) -> ApiError:
 
 
 def _id_of(content: bytes) -> str:
-    """Return the id that the command line gives the same file, too, so that it counts once."""
+    """Return the same id as the command line gives the file, so that it counts once."""
     return f"file:{blake2b(content, digest_size=8).hexdigest()}"
 
 
 def _packed(content: bytes) -> str:
-    """Return a file as the page of its preview keeps it. Raises ApiError for one too large."""
+    """Return a file packed for its preview page. Raises ApiError if it is too large."""
     packed = base64.urlsafe_b64encode(zlib.compress(content, 6)).decode()
     if len(packed) > MAX_KEPT or len(content) > MAX_BYTES:
         text = f"{len(content)} bytes are too many for this page; expected CSV, or several files"

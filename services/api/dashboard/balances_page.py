@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/balances`: what a portal brings along from its old counter."""
+"""`/admin/sites/{slug}/balances`: the numbers that a portal brings from its old counter."""
 
 import re
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ from services.widget.block import Block
 
 LISTED = 25
 _INSIDE = 12
-"""The most entries of a bulk entry that the list shows one by one."""
+"""A bulk entry with more entries than this is summarised in the list."""
 
 
 class BalanceRow(NamedTuple):
-    """A line of the list; `may_reverse` as long as it counts."""
+    """A line of the list; it `may_reverse` as long as it counts."""
 
     id: str
     what: list[tuple[str, str]]
@@ -50,7 +50,7 @@ class BalanceRow(NamedTuple):
 
 
 async def balances(page: PageRequest) -> Response:
-    """Return the list and the forms, with a preview where one is asked for."""
+    """Return the list and the forms, with a preview if one is asked for."""
     if not page.parameter("look") or not _may_enter(page):
         return await balances_with(page, {})
     try:
@@ -63,7 +63,7 @@ async def balances(page: PageRequest) -> Response:
 
 
 async def block(page: PageRequest) -> Response:
-    """Return the block as it will look, as a page for the frame of the preview."""
+    """Return the block as it will look, as a page for the preview's frame."""
     site, metric = page.site, _metric(page)
     found = await _asked(page)
     answer, _ = await page.dependencies.counters.answer(site, metric, {})
@@ -76,7 +76,7 @@ async def block(page: PageRequest) -> Response:
 
 
 async def enter(page: PageRequest) -> Response:
-    """Enter what was looked at, unless something else was entered meanwhile."""
+    """Enter what was previewed, unless something else was entered meanwhile."""
     sent, site, ledger = page.form, page.site, page.dependencies.balances
     name = sent.get("id")
     try:
@@ -113,7 +113,7 @@ async def _enter(
 
 
 async def reverse(page: PageRequest) -> Response:
-    """Take an entry back, or all of a file."""
+    """Reverse an entry, or everything from a file."""
     name = page.request.path_params["id"]
     try:
         why = WhyReversed.model_validate({"reason": page.form.get("reason")})
@@ -124,12 +124,12 @@ async def reverse(page: PageRequest) -> Response:
 
 
 def address(site: Site) -> str:
-    """Return the address of the page of a site."""
+    """Return the URL of this page for a site."""
     return f"{HOME}/sites/{site.slug}/balances"
 
 
 def errors_of(error: ValidationError | ApiError) -> Mapping[str, str]:
-    """Return what was wrong, by field. Raises the error again if no other input would help."""
+    """Return the errors by field. Raises the error again if no other input would help."""
     return mistakes(error, HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND)
 
 
@@ -138,12 +138,12 @@ def _may_enter(page: PageRequest) -> bool:
 
 
 def measures_of(site: Site) -> list[Metric]:
-    """Return the measures in which a site has opening balances."""
+    """Return the measures for which a site can have opening balances."""
     return [Metric.VIEWS] if site.views_only else [Metric.VISITS, Metric.VIEWS]
 
 
 def _metric(page: PageRequest) -> Metric:
-    """Return the measure in which numbers are typed: that of the block unless named."""
+    """Return the measure of the typed numbers: the block's, unless the URL names one."""
     measures, site = measures_of(page.site), page.site
     if (name := page.parameter("metric")) in measures:
         return Metric(name)
@@ -151,7 +151,7 @@ def _metric(page: PageRequest) -> Metric:
 
 
 async def _asked(page: PageRequest) -> BlockEntries:
-    """Return what the numbers in the address need. Raises ApiError."""
+    """Return the entries that lead to the numbers in the URL. Raises ApiError."""
     typed = typed_numbers({line: page.parameter(line) for line in PERIODS})
     metric = _metric(page)
     readings, _ = await answered(page.dependencies.counters.read_now(page.site, ()))
@@ -161,7 +161,7 @@ async def _asked(page: PageRequest) -> BlockEntries:
 async def balances_with(
     page: PageRequest, errors: Mapping[str, str], found: BlockEntries | None = None
 ) -> Response:
-    """Return the page with what was wrong, and with a preview."""
+    """Return the page with its errors, or with a preview."""
     site, ledger = page.site, page.dependencies.balances
     before = whole_number(page.parameter("before"))
     _, total = await ledger.page(site, 0, 1)
@@ -194,7 +194,7 @@ async def balances_with(
 
 
 def _in_order(look: Look) -> list[Line]:
-    """Return the lines with numbers of their own: the total, then as the block shows them."""
+    """Return the lines of periods: the total, those the block shows in its order, then the rest."""
     shown = [Line.TOTAL, *look.lines]
     return sorted(PERIODS, key=lambda line: (line not in shown, (*shown, *PERIODS).index(line)))
 
@@ -257,7 +257,7 @@ def _counts(page: PageRequest, entry: BalanceEntry) -> str:
 
 
 def period_text(page: PageRequest, path: str, grain: Grain, start: int) -> str:
-    """Return in words which number an entry adds to."""
+    """Return the number that an entry adds to, as text."""
     t, first = page.t, to_date(start)
     match grain:
         case Grain.TOTAL:

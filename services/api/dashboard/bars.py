@@ -1,4 +1,4 @@
-"""The rows of the panels of a site's page, and what values are called there."""
+"""The rows of the panels of a site's page, and the names of values there."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -14,8 +14,8 @@ from services.model.kept_apart import Apart
 class Bar(NamedTuple):
     """One row of a panel.
 
-    title  that of a page, '' where none is known
-    hint   what its link does, both '' where it has none
+    title  of a page; '' if unknown
+    hint   what its link does; both are '' if it has none
     """
 
     name: str
@@ -30,7 +30,7 @@ class Bar(NamedTuple):
 def bars(
     panel: str, rows: Sequence[BreakdownRow], titles: Mapping[str, str], links: Links, t: Language
 ) -> list[Bar]:
-    """Return the rows of a panel; each narrows the page to its value."""
+    """Return the rows of a panel; each links to the page filtered by its value."""
     return [
         Bar(
             value_name(panel, row.name, t),
@@ -46,7 +46,7 @@ def bars(
 
 
 def bars_apart(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
-    """Return the rows of what is counted apart: each opens to the pages that led to it."""
+    """Return rows of what is counted separately; all but downloads link to where they came from."""
     opens = panel != Apart.DOWNLOADS
     below = Links(links.slug, links.scope, links.base, f"/all/{panel}")
     return [
@@ -64,12 +64,12 @@ def bars_apart(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Langua
 
 
 def apart_name(value: str, t: Language) -> str:
-    """Return what is counted apart in words: nearly always it is what somebody typed."""
+    """Return the name of what is counted separately: nearly always the value itself."""
     return t.known(f"value.apart.{value}", value)
 
 
 def value_name(field: str, value: str, t: Language) -> str:
-    """Return a value of a property in words."""
+    """Return the display name of a property's value."""
     if field == REGION and (region := region_name(value, t)):
         return region
     return t.known(f"{'device' if field == 'device' else 'value'}.{value}", value)

@@ -13,18 +13,18 @@ from markupsafe import Markup
 from services.api.dashboard.language import Language
 
 _LEAST_TOP = 4
-"""The least top of the scale, so that small numbers still have whole ticks."""
+"""The lowest maximum of the scale, so that small numbers still have whole ticks."""
 _FLOAT = re.compile(r"\d+\.\d+")
 
 
 class Point(NamedTuple):
     """A point of a chart.
 
-    label   as the tip says it
-    tick    as the axis says it
-    now     None for what has not come yet
-    before  the same point of the period before; None without one
-    notes   what people wrote on its days
+    label   for the tooltip
+    tick    for the axis
+    now     None if it is in the future
+    before  the same point of the previous period; None without one
+    notes   annotations on its days
     """
 
     label: str
@@ -53,7 +53,7 @@ _TOP, _BOTTOM, _RIGHT = 10, 26, 8
 def chart(
     points: Sequence[Point], size: ChartSize, t: Language, name: str, earlier: str = ""
 ) -> Markup:
-    """Return the chart of a period, with the one it is compared with, `earlier`, behind it."""
+    """Return the chart of a period, in front of the one it is compared with, called `earlier`."""
     most = max((value or 0 for point in points for value in (point.now, point.before)), default=0)
     width, height = size.width - size.left - _RIGHT, size.height - _TOP - _BOTTOM
     across, up = Ordinal(list(range(len(points)))), Linear(0, max(most, _LEAST_TOP))
@@ -87,12 +87,12 @@ def chart(
 
 
 def sparkline(values: Sequence[int], name: str) -> Markup:
-    """Return a trend, small and without axes."""
+    """Return a small chart of a trend, without axes."""
     width, height, top = 160, 30, max([*values, _LEAST_TOP])
     root = _element("svg", viewBox=f"0 -3 {width} 36", class_="spark", role="img")
     root.set("preserveAspectRatio", "none")
     root.set("aria-label", name)
-    # Without leather's scales, which compute ticks: a table has hundreds of these.
+    # Not with leather's scales, which compute ticks: a table has hundreds of these.
     step = width / max(1, len(values) - 1)
     path = "L".join(
         f"{place * step:.1f} {height - value * height / top:.1f}"
@@ -134,12 +134,12 @@ class _Drawing:
         )
         drawn.set("class", f"line {name}")
         for path in drawn.iter("path"):
-            # Not the 28 digits that leather writes.
+            # Leather writes 28 digits.
             path.set("d", _FLOAT.sub(lambda match: f"{float(match[0]):.1f}", path.get("d", "")))
         self._plot.append(drawn)
 
     def area(self, values: Sequence[tuple[int, int | None]]) -> None:
-        """Fill what is below a line."""
+        """Fill the area below a line."""
         known = [(self._x(place), self._y(value)) for place, value in values if value is not None]
         if len(known) > 1:
             path = "L".join(f"{x} {y}" for x, y in known)
@@ -148,7 +148,7 @@ class _Drawing:
             _element("path", self._plot, d=shape, class_="area")
 
     def marks(self, points: Sequence[Point], t: Language, earlier: str) -> None:
-        """Draw a hover target at each point, with its numbers as title."""
+        """Draw a hover target at each point, with its numbers and notes as the title."""
         step = self._width / len(points)
         for place, point in enumerate(points):
             if point.now is None:

@@ -1,4 +1,4 @@
-"""The form by which views are found: one field a property, in the words of the dashboard."""
+"""The form that finds views to correct: a field for each property, named as in the dashboard."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +12,11 @@ _MINUTE = "%Y-%m-%dT%H:%M"
 
 
 class CorrectionForm:
-    """What somebody typed, or what the address or another page says.
+    """What somebody typed, or what the URL or another page filled in.
 
-    values    by the name of a property: alternatives with |, any text as *
-    other     filters that no field can say, in their grammar
-    is_asked  whether the address asks for a preview
+    values    by the name of a property: alternatives separated by |, any text as *
+    other     filters that no field can express, in the filter syntax
+    is_asked  whether the URL asks for a preview
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class CorrectionForm:
 
     @classmethod
     def of_address(cls, page: PageRequest) -> "CorrectionForm":
-        """Return the form that the address fills in; `filters` are those of a site's page."""
+        """Return the form as the URL fills it in; its `filters` are those of a site's page."""
         values, other = values_of(page.parameter("filters"))
         values |= {name: text for name in FIELDS if (text := page.parameter(name).strip())}
         return cls(
@@ -54,7 +54,7 @@ class CorrectionForm:
     def of_query(
         cls, page: PageRequest, since: str, until: str, filters: str, more_than: str
     ) -> "CorrectionForm":
-        """Return the form that finds what a query finds."""
+        """Return the form that finds the same views as a query."""
         values, other = values_of(filters)
         return cls(
             _local(page, since),
@@ -66,7 +66,7 @@ class CorrectionForm:
         )
 
     def query(self) -> dict[str, Any]:
-        """Return what the administration takes, not yet checked."""
+        """Return the query as the admin API takes it, not yet validated."""
         count = whole_number(self.more_than)
         return {
             "from": self.since,
@@ -81,7 +81,7 @@ def _today(page: PageRequest) -> str:
 
 
 def _local(page: PageRequest, text: str) -> str:
-    """Return a time as the site's clocks show it, for a field."""
+    """Return a time in the site's time zone, for a form field."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/corrections`: what should not have been counted is found and taken back."""
+"""`/admin/sites/{slug}/corrections`: finding and taking back what should not have been counted."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -37,7 +37,7 @@ class NumberRow(NamedTuple):
 
 
 class CorrectionRow(NamedTuple):
-    """A correction in the list; `may_reverse` as long as it is in force."""
+    """A correction in the list; it `may_reverse` as long as it is in force."""
 
     id: str
     days: str
@@ -53,7 +53,7 @@ class CorrectionRow(NamedTuple):
 
 
 async def corrections(page: PageRequest) -> Response:
-    """Return the form, with a preview where one is asked for, and the corrections made so far."""
+    """Return the form, with a preview if one is asked for, and the corrections made so far."""
     form = CorrectionForm.of_address(page)
     if not form.is_asked:
         return await _page(page, form, None, {})
@@ -66,7 +66,7 @@ async def corrections(page: PageRequest) -> Response:
 
 
 async def make(page: PageRequest) -> Response:
-    """Take back what was looked at."""
+    """Make the correction that was previewed."""
     sent = page.form
     try:
         new = CorrectionFields.model_validate(
@@ -94,7 +94,7 @@ async def make(page: PageRequest) -> Response:
 
 
 async def reverse(page: PageRequest) -> Response:
-    """Give back what a correction took."""
+    """Reverse a correction."""
     name = page.request.path_params["id"]
     try:
         why = WhyFields.model_validate({"reason": page.form.get("reason")})
@@ -105,7 +105,7 @@ async def reverse(page: PageRequest) -> Response:
 
 
 async def peak(page: PageRequest) -> Response:
-    """Reset today's peak, or show it again as it was measured."""
+    """Reset today's peak, or restore it as measured."""
     peaks, site = page.dependencies.peaks, page.site
     try:
         why = WhyFields.model_validate({"reason": page.form.get("reason")})
@@ -122,7 +122,7 @@ async def peak(page: PageRequest) -> Response:
 
 
 async def hide(page: PageRequest) -> Response:
-    """Hide a page from public lists, or let them name it again."""
+    """Hide a page from public lists, or show it there again."""
     site, name = page.site, page.form.get("page")
     hidden = [one for one in site.hidden_pages if one != name]
     if page.form.get("what") != "show":
@@ -164,7 +164,7 @@ async def _page(
 
 
 async def _peak(page: PageRequest, site: Site, day: int) -> PeakOut | None:
-    """Return today's peak; None where there is none, or it cannot be counted now."""
+    """Return today's peak; None if there is none, or it cannot be computed now."""
     try:
         peak = await page.dependencies.peaks.read(site, day)
     except ApiError:
@@ -205,7 +205,7 @@ def _found(page: PageRequest, site: Site, found: CorrectionPreview) -> dict[str,
 
 
 def _arrow(page: PageRequest, number: BeforeAfter) -> tuple[str, str]:
-    """Return a number before, and after where it is another."""
+    """Return a number before, and after if it differs."""
     before, after = page.t.number(number.before), page.t.number(number.after)
     return before, "" if before == after else after
 
@@ -232,7 +232,7 @@ def _row(
 
 
 def _conditions(page: PageRequest, site: Site, written: Mapping[str, Any]) -> str:
-    """Return a query in words."""
+    """Return a query as text."""
     t = page.t
     moments = [
         t.moment(int(at.timestamp() * 1000), site.zone_at(int(at.timestamp() * 1000)))

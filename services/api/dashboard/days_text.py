@@ -1,4 +1,4 @@
-"""Days in words: a period, and what of it was not counted."""
+"""Days as text: a period, and which of its days were not counted."""
 
 from services.api.dashboard.language import Language
 from services.api.stats.panel_results import UncountedDays, UncountedSpan
@@ -7,13 +7,13 @@ from services.model.calendar import to_date
 
 
 def span_label(span: Span, t: Language) -> str:
-    """Return days in words."""
+    """Return a span of days as text."""
     first, last = to_date(span.first), to_date(span.last)
     return t.day(first) if first == last else f"{t.date_of(first)} – {t.date_of(last)}"
 
 
 def uncounted_text(uncounted: UncountedSpan, t: Language) -> str:
-    """Return why there is nothing to compare with; '' where nothing was ever counted."""
+    """Return why there is nothing to compare with; '' if nothing was ever counted."""
     if uncounted.is_gap:
         return t("compare.uncounted", days=span_label(uncounted.days, t))
     if uncounted.since is None:
@@ -22,7 +22,7 @@ def uncounted_text(uncounted: UncountedSpan, t: Language) -> str:
 
 
 def gap_notes(missing: UncountedDays, t: Language) -> list[str]:
-    """Return what has to be said of the days of a page that were not counted."""
+    """Return notes on the days of a page that were not counted."""
     notes = [t("period.uncounted", days=span_label(gap, t)) for gap in missing.gaps]
     if missing.before is not None:
         notes.append(uncounted_text(missing.before, t))

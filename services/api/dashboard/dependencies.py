@@ -36,7 +36,7 @@ from services.store.interface import Store
 
 
 class Dependencies(NamedTuple):
-    """The service, as the pages use it.
+    """The parts of the service that pages use.
 
     clock  seconds since 1970
     """

@@ -1,4 +1,4 @@
-"""The code that a portal puts into its pages."""
+"""The code that a portal embeds in its pages."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ from services.widget.snippet import PinnedScript, Snippet
 
 
 async def snippet(page: PageRequest, site: Site) -> Snippet:
-    """Return the snippet of a site, which has each way to embed its counter."""
+    """Return the snippet of a site, with every way to embed its counter."""
     request = page.request
     scheme = "https" if page.is_secure else "http"
     url = page.dependencies.public_url or f"{scheme}://{request.headers.get('host', '')}"
@@ -28,11 +28,11 @@ async def snippet(page: PageRequest, site: Site) -> Snippet:
 
 
 async def _badge(page: PageRequest, site: Site) -> Size | None:
-    """Return the size of the badge as it is drawn now; None where no number is known."""
+    """Return the current size of the badge; None if no number is known."""
     try:
         answer, _ = await page.dependencies.counters.answer(site, site.measure(), {})
     except ApiError:
         return None
-    # With room for lines that are not shown at 0.
+    # With room for lines that are hidden at 0.
     block = Block.of_site(Look.of(site.display), msgspec.json.decode(answer.body), every=True)
     return drawn(badge.svg(block))

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/csv/{panel}`: what a panel shows, and more of it, as CSV."""
+"""`/admin/sites/{slug}/csv/{panel}`: the rows of a panel, and more than it shows, as CSV."""
 
 from starlette.responses import Response
 
@@ -22,7 +22,7 @@ async def csv(page: PageRequest) -> Response:
             Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"
         )
     return Response(
-        # Spreadsheets take a file without a byte order mark for Latin-1.
+        # Without a byte order mark, spreadsheets read a file as Latin-1.
         "\ufeff" + file.text,
         media_type="text/csv; charset=utf-8",
         headers={**file.headers, "Content-Disposition": f'attachment; filename="{file.name}"'},

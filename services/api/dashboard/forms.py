@@ -18,20 +18,20 @@ MAX_FIELDS = 1200
 
 WITH_FILE = "multipart/form-data"
 MAX_FILE_BYTES = 9_000_000
-"""Of a form with a file; a proxy in front lets 9 MB through."""
+"""The limit of a form with a file; a proxy in front lets 9 MB through."""
 _PIECE = 64 * 1024
 _MOST_DIGITS = 18
 
 
 class SentFile(NamedTuple):
-    """A file that a form sent, and what it is called."""
+    """A file that a form sent, and its name."""
 
     name: str
     content: bytes
 
 
 def whole_number(text: str) -> int | None:
-    """Return the whole number that a text is; None for any other, and for one without end."""
+    """Return a text as a whole number; None if it is not one, or has too many digits."""
     is_one = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
     return int(text) if is_one else None
 
@@ -58,11 +58,11 @@ class Form:
         return self._fields.get(name, [])
 
     def words(self, name: str) -> list[str]:
-        """Return what a field lists, on lines or with commas or spaces."""
+        """Return the items of a field, separated by newlines, commas or spaces."""
         return self.get(name).replace(",", " ").split()
 
     def whole(self, name: str) -> int | str:
-        """Return a field as a whole number; as text where it is none, for whoever checks it."""
+        """Return a field as a whole number, or as text if it is not one, for later validation."""
         text = self.get(name)
         number = whole_number(text)
         return text if number is None else number
@@ -103,7 +103,7 @@ async def read_with_file(request: Request) -> Form:
     for name, value in found.multi_items():
         if not isinstance(value, UploadFile):
             fields.setdefault(name, []).append(value)
-        # A field without a file is sent as one without a name.
+        # Browsers send an empty file field as a file without a name.
         elif value.filename:
             file = SentFile(value.filename, await value.read())
     await found.close()

@@ -1,4 +1,4 @@
-"""The form of a group of sites, new and to be changed, for owners."""
+"""The form for a new group of sites, or for changing one; for owners."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -24,7 +24,7 @@ async def new_group(page: PageRequest) -> Response:
 
 
 async def create(page: PageRequest) -> Response:
-    """Make a group, and redirect to its page."""
+    """Create a group, and redirect to its page."""
     try:
         new = NewGroup.model_validate({"slug": page.form.get("slug"), **_given(page)})
         made = await page.dependencies.groups.add(
@@ -66,7 +66,7 @@ async def change(page: PageRequest) -> Response:
 
 
 async def remove(page: PageRequest) -> Response:
-    """Remove a group that none is below."""
+    """Remove a group that has no groups below it."""
     group = await _group(page)
     try:
         await page.dependencies.groups.remove(page.principal, group.slug)
@@ -76,7 +76,7 @@ async def remove(page: PageRequest) -> Response:
 
 
 def _given(page: PageRequest) -> dict[str, object]:
-    """Return what the form says of a group, but for its slug."""
+    """Return the fields of the form, except for the slug."""
     form = page.form
     return {
         "name": form.get("name"),

@@ -1,6 +1,6 @@
 """`/admin/groups`: groups of sites, each with its table, and `/public/groups/{group}` for anybody.
 
-A public group shows those of its sites that have a public dashboard, and sums of these alone.
+A public group shows, and adds up, only those of its sites that have a public dashboard.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ async def groups(page: PageRequest) -> Response:
 
 
 async def group(page: PageRequest) -> Response:
-    """Return a group: the groups right below it, and the table of all its sites."""
+    """Return a group: the groups directly below it, and the table of all its sites."""
     tables, who = page.dependencies.tables, page.principal
     of = await tables.group(_slug(page), who)
     sites = await tables.sites(who, of)

@@ -9,7 +9,7 @@ SHADES = 8
 
 
 class HeatCell(NamedTuple):
-    """An hour of a weekday: its views, in short as well, and how dark it is, 0 to SHADES."""
+    """An hour of a weekday: its views, in full and abbreviated, and its shade, 0 to SHADES."""
 
     views: str
     short: str
@@ -25,7 +25,7 @@ class HeatRow(NamedTuple):
 
 
 def heat_rows(week: Sequence[Sequence[int]], t: Language) -> list[HeatRow]:
-    """Return the rows of a week, from Monday on; none where nothing was viewed."""
+    """Return the rows of a week, from Monday on; none if there were no views."""
     most = max((max(day) for day in week), default=0)
     if not most:
         return []

@@ -33,7 +33,7 @@ class ImportRow(NamedTuple):
 
 
 async def imports(page: PageRequest) -> Response:
-    """Return every import of a site, the newest first."""
+    """Return every import of a site, newest first."""
     return await _page(page, {})
 
 
@@ -67,7 +67,7 @@ async def preview(page: PageRequest) -> Response:
 
 
 async def undo(page: PageRequest) -> Response:
-    """Undo an import, as far as it goes now."""
+    """Undo an import, as far as is possible now."""
     try:
         await page.dependencies.undoing.undo(page.principal, page.site, _digest(page))
     except ApiError as error:
@@ -122,6 +122,6 @@ def _row(page: PageRequest, site: Site, one: Import) -> ImportRow:
 
 
 def _arrow(page: PageRequest, number: BeforeAfter) -> tuple[str, str]:
-    """Return a number before, and after where it is another."""
+    """Return a number before, and after if it differs."""
     before, after = page.t.number(number.before), page.t.number(number.after)
     return before, "" if before == after else after

@@ -1,4 +1,4 @@
-"""What pages, workbooks and mails say of details whose raw hits are no longer kept."""
+"""Notes in pages, workbooks and e-mails on details whose raw hits are no longer kept."""
 
 from datetime import date
 
@@ -9,14 +9,14 @@ from services.model.calendar import to_date
 
 
 def kept_text(kept: KeptHits | None, t: Language) -> str:
-    """Return since when there are details, and how much of the period they are of."""
+    """Return since when there are details, and how much of the period they cover."""
     if kept is None:
         return t("panel.partial")
     return _text(None if kept.since is None else to_date(kept.since), kept.visits, kept.whole, t)
 
 
 def kept_in_report(report: TrafficReport, t: Language) -> str:
-    """Return the same of a report; '' where its lists have all there is."""
+    """Return the same for a report; '' if its lists are complete."""
     kept = report.kept
     return "" if kept is None else _text(kept.since, kept.visits, kept.whole, t)
 

@@ -1,7 +1,7 @@
 """The language of a page: its texts, and how it writes numbers and dates.
 
-The texts stand in `languages`, a file for each language of the model. A text is a string with
-{placeholders}, or a table of plural forms, by the names of the Unicode CLDR, for {count}.
+The texts are in `languages`, one file for each language of the model. A text is a string with
+{placeholders}, or a table of plural forms for {count}, named as in the Unicode CLDR.
 """
 
 import tomllib
@@ -27,15 +27,15 @@ from services.model.lines import Line
 COOKIE = "luot_lang"
 PARAMETER = "lang"
 REPLACEMENTS = "instead_of_cldr"
+"""The table of a file for what the CLDR writes differently than readers of the language do."""
 _WORDS_OF = {"role": "role", "default_period": "period"}
-"""Fields whose values have words of their own."""
-"""The table of a file for what the CLDR writes otherwise than the language's readers do."""
+"""Field → prefix of the texts for its values, where that is not `value`."""
 
 Text = str | Mapping[str, str]
 
 
 class Texts(NamedTuple):
-    """What a file says."""
+    """The content of a file."""
 
     by_key: Mapping[str, Text]
     replacements: Mapping[str, str]
@@ -51,7 +51,7 @@ def texts(lang: Lang) -> Texts:
 
 
 def preferred(request: Request) -> Lang:
-    """Return the language that the address names, or the cookie, or the browser."""
+    """Return the language from the URL, else from the cookie, else from the browser."""
     for name in (request.query_params.get(PARAMETER), request.cookies.get(COOKIE)):
         if name in tuple(Lang):
             return Lang(name)
@@ -59,7 +59,7 @@ def preferred(request: Request) -> Lang:
 
 
 def _accepted(header: str) -> Lang:
-    """Return the one with the highest weight (RFC 9110, section 12.5.4); by default, the first."""
+    """Return the language with the highest weight (RFC 9110, section 12.5.4), else the default."""
     weights = dict.fromkeys(Lang, 0.0)
     for part in header.lower().split(","):
         name, _, weight = part.strip().partition(";q=")
@@ -100,16 +100,16 @@ class Language:
         return refusals.translated(text, self.lang) or text
 
     def speaks(self, text: str) -> Lang:
-        """Return the language in which `told` says a message."""
+        """Return the language in which `told` returns a message."""
         is_said = isinstance(text, Told) or refusals.translated(text, self.lang) is not None
         return self.lang if is_said else Lang.EN
 
     def known(self, key: str, otherwise: str) -> str:
-        """Return the text of a key, or another where there is none."""
+        """Return the text of a key, or another if there is none."""
         return self(key) if key in self._texts.by_key else otherwise
 
     def field(self, name: str) -> str:
-        """Return what pages call a field, such as `hosts.0`: the name of the list it stands in."""
+        """Return the name of a field on pages; for one such as `hosts.0`, that of its list."""
         parts = [part for part in name.split(".") if not part.isdigit()]
         for known in (name, *reversed(parts)):
             if f"field.{known}" in self._texts.by_key:
@@ -117,7 +117,7 @@ class Language:
         return name
 
     def value(self, field: str, value: object) -> str:
-        """Return a value of a field in words, where the language has any for it."""
+        """Return a value of a field as text, in this language if it has words for it."""
         match value:
             case None:
                 return ""
@@ -138,11 +138,11 @@ class Language:
         return msgspec.json.encode(value).decode()
 
     def column(self, name: str) -> str:
-        """Return what stands over a column of a CSV file, such as `pageviews`; an hour as it is."""
+        """Return the heading of a column of a CSV file, such as `pageviews`; an hour unchanged."""
         return name if name.endswith(":00") else self(f"csv.{name}")
 
     def named(self, prefix: str) -> list[tuple[str, str]]:
-        """Return what has a text under a prefix, such as `action.`, with the text, by the text."""
+        """Return the keys with a prefix such as `action.`, without it, and their texts, by text."""
         found = [
             (key.removeprefix(prefix), self(key))
             for key in self._texts.by_key
@@ -151,12 +151,12 @@ class Language:
         return sorted(found, key=lambda one: one[1])
 
     def countries(self) -> dict[str, str]:
-        """Return the names of all countries, by their code of two letters (ISO 3166)."""
+        """Return the names of all countries, by two-letter code (ISO 3166)."""
         territories: Mapping[str, str] = self._locale.territories
         return {code: name for code, name in territories.items() if len(code) == 2}
 
     def line(self, name: str) -> str:
-        """Return what the block calls one of its numbers, such as `today`."""
+        """Return the block's label of one of its numbers, such as `today`."""
         return LABELS[self.lang][Line[name.upper()]]
 
     def language(self, lang: Lang) -> str:
@@ -165,7 +165,7 @@ class Language:
         return name
 
     def origin(self, browser: str, system: str, country: str) -> str:
-        """Return where somebody is, as far as it is known: Firefox · Linux · Vietnam."""
+        """Return where somebody signs in from, as far as is known: Firefox · Linux · Vietnam."""
         names = (self.known(f"value.{name}", name) for name in (browser, system))
         parts = [*names, self._locale.territories.get(country, country)]
         return " · ".join(part for part in parts if part) or "–"
@@ -179,7 +179,7 @@ class Language:
         return format_decimal(round(value, 1), "#,##0.0", self._locale)
 
     def percent(self, value: float, digits: int = 0) -> str:
-        """Return a number of hundredths, with up to so many digits after the point."""
+        """Return a percentage, with at most this many decimals."""
         pattern = f"#,##0.{'#' * digits}%" if digits else None
         return format_percent(value / 100, pattern, locale=self._locale)
 
@@ -191,7 +191,7 @@ class Language:
         return str(int(value))
 
     def duration(self, seconds: float | None) -> str:
-        """Return a time as minutes and seconds."""
+        """Return a duration in minutes and seconds."""
         if seconds is None:
             return "–"
         minutes, rest = divmod(round(seconds), 60)
@@ -225,7 +225,7 @@ class Language:
         return self._date(day, "month.tick")
 
     def moment(self, at_ms: int, zone_name: str = "UTC") -> str:
-        """Return a time, to the minute, in a zone."""
+        """Return a time in a time zone, to the minute."""
         at = datetime.fromtimestamp(at_ms / 1000, UTC)
         return self._usual(
             format_datetime(at, self("moment"), tzinfo=zone(zone_name), locale=self._locale)

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/notes`: what people wrote on the days of a site, and on its chart."""
+"""`/admin/sites/{slug}/notes`: annotations on days of a site, and how its chart shows them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -23,7 +23,7 @@ from services.store.annotations import Annotation
 
 
 class NoteRow(NamedTuple):
-    """An annotation, as pages show it."""
+    """An annotation as pages show it."""
 
     id: str
     day: str
@@ -32,12 +32,12 @@ class NoteRow(NamedTuple):
 
 
 async def notes(page: PageRequest) -> Response:
-    """Return the annotations of a site, the last day first."""
+    """Return the annotations of a site, latest day first."""
     return await _notes(page, {})
 
 
 async def write(page: PageRequest) -> Response:
-    """Write one, or return the form with what was wrong."""
+    """Write one, or return the form with its errors."""
     form = page.form
     try:
         new = AnnotationFields.model_validate({"day": form.get("day"), "text": form.get("text")})
@@ -65,7 +65,7 @@ async def csv(page: PageRequest) -> Response:
 
 
 async def of_chart(page: PageRequest, scope: Scope) -> list[Annotation]:
-    """Return those of the days of a page; none for strangers, and none while none can be read."""
+    """Return those of a page's days; none for strangers, or while they cannot be read."""
     if page.signed_in is None or not page.signed_in.has(page.site.slug):
         return []
     span = scope.span
@@ -81,7 +81,7 @@ def noted(
     written: Sequence[Annotation],
     scope: Scope,
 ) -> list[Point]:
-    """Return the points of a chart with what was written on their days."""
+    """Return the points of a chart with the annotations on their days."""
     if not written or scope.interval is Interval.HOUR:
         return list(points)
     starts = [to_day(date.fromisoformat(point.at)) for point in series]

@@ -1,4 +1,4 @@
-"""`/admin/sign-in/oidc` and what belongs to it: signing in at a provider, and by a proxy."""
+"""`/admin/sign-in/oidc` and the URLs below it: signing in with an OpenID Connect provider."""
 
 from http import HTTPStatus
 
@@ -22,7 +22,7 @@ async def begin(page: PageRequest) -> Response:
 
 
 async def back(page: PageRequest) -> Response:
-    """Begin the session of a browser that the provider sends back."""
+    """Begin a session for a browser that the provider sends back."""
     oidc = _provider(page)
     try:
         came = await oidc.finish(page.request)
@@ -36,7 +36,7 @@ async def back(page: PageRequest) -> Response:
 
 
 async def leave(page: PageRequest) -> Response:
-    """Send the browser to where one signs out of the provider."""
+    """Send the browser to the provider's page for signing out."""
     oidc = _provider(page)
     try:
         address = await oidc.leaving()

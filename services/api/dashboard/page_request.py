@@ -1,4 +1,4 @@
-"""One request for a page: who sent it, in which language, and the page that answers it."""
+"""One request for a page: who sent it, in which language, and the response."""
 
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -25,7 +25,7 @@ from services.model.site import Site
 
 HOME = "/admin"
 SAVED = "saved"
-"""A parameter of the address after a redirect: the change was made."""
+"""A query parameter after a redirect: the change was made."""
 
 _YEAR_SECONDS = 366 * 86400
 _POLICY = (
@@ -42,11 +42,11 @@ _HEADERS = {
 
 
 class ShownSite(NamedTuple):
-    """What is shown to whoever has the address: never with a session, and in frames, too.
+    """What is shown to anybody with the URL: never with a session, and also in frames.
 
-    site    None for a report of a group, which is in no frame
-    base    the address of its page
-    report  what a link to a report shows
+    site    None for a report of a group, which cannot be framed
+    base    the URL of its page
+    report  the report that a link shows, if it shows one
     """
 
     site: Site | None
@@ -55,10 +55,10 @@ class ShownSite(NamedTuple):
 
 
 class PageRequest:
-    """What the code of a page is given, and how it answers.
+    """What a handler of a page gets, and how it responds.
 
     signed_in  who sent it; None is anybody, on a page that everybody may read
-    home       the address below which the choice of a language holds
+    home       the path below which the chosen language applies
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class PageRequest:
 
     @property
     def principal(self) -> Principal:
-        """Who sent it, to a page that takes a role. Raises ApiError, 401."""
+        """Who sent it, for pages that require a role. Raises ApiError, 401."""
         if self.signed_in is None:
             raise authenticator(self.request).stranger(self.request)
         return self.signed_in
 
     @property
     def site(self) -> Site:
-        """The site that the address names. Raises ApiError, 404, when there is none."""
+        """The site named in the URL. Raises ApiError, 404, when there is none."""
         if self.shown is not None and self.shown.site is not None:
             return self.shown.site
         slug = self.request.path_params.get("slug", "")
@@ -98,7 +98,7 @@ class PageRequest:
 
     @property
     def default_period(self) -> DefaultPeriod:
-        """What pages of the site, or of the group, in the address open with. Raises ApiError."""
+        """The period that pages of the site or group in the URL open with. Raises ApiError."""
         named = self.request.path_params
         if self.shown is None and "slug" not in named:
             return self.dependencies.groups.default_period_of(named.get("group", ""))
@@ -106,7 +106,7 @@ class PageRequest:
 
     @property
     def base(self) -> str:
-        """The address of the site's page, below which its other addresses are."""
+        """The URL of the site's page, with which those of its other pages begin."""
         return f"{HOME}/sites/{self.site.slug}" if self.shown is None else self.shown.base
 
     @property
@@ -116,17 +116,17 @@ class PageRequest:
 
     @property
     def host(self) -> str:
-        """The host under which people know this server."""
+        """The host under which people reach this server."""
         return authenticator(self.request).clients.host(self.request)
 
     @property
     def provider(self) -> str:
-        """What people call the provider that they may sign in at; '' without one."""
+        """The display name of the provider for signing in; '' without one."""
         oidc = self.dependencies.oidc
         return "" if oidc is None else oidc.name
 
     def parameter(self, name: str, default: str = "") -> str:
-        """Return a parameter of the address."""
+        """Return a query parameter."""
         return self.request.query_params.get(name, default)
 
     def render(
@@ -137,12 +137,12 @@ class PageRequest:
         frames: bool = False,
         **context: Any,
     ) -> Response:
-        """Return a page; `frames` are pages of this server that it shows within."""
+        """Return a page; with `frames`, it may show pages of this server in frames."""
         body = self.part(template, **context)
         return self._with_cookie(HTMLResponse(body, status, self._headers(frames=frames)))
 
     def stream(self, parts: AsyncIterator[str]) -> Response:
-        """Return a page that is sent in parts, each as soon as it is made."""
+        """Return a page that is sent in parts, each as soon as it is rendered."""
         response = StreamingResponse(parts, headers=self._headers(), media_type="text/html")
         return self._with_cookie(response)
 
@@ -151,7 +151,7 @@ class PageRequest:
         return _templates().get_template(template).render(self._context() | context)
 
     def redirect(self, path: str, *, saved: bool = False) -> Response:
-        """Return a redirect to another page, after a change; `saved` makes that page say so."""
+        """Return a redirect to another page after a change; with `saved`, that page says so."""
         mark = f"{'&' if '?' in path else '?'}{SAVED}=1" if saved else ""
         return RedirectResponse(path + mark, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
 
@@ -173,7 +173,7 @@ class PageRequest:
         }
 
     def _languages(self) -> list[tuple[Lang, str, str]]:
-        """Return the other languages, their names, and the addresses of this page in them."""
+        """Return the other languages, their names, and the URLs of this page in them."""
         if self.request.method != "GET":
             return []
         url = self.request.url

@@ -16,7 +16,7 @@ USERS = f"{HOME}/users"
 
 
 async def users(page: PageRequest) -> Response:
-    """Return every user, and the form for another."""
+    """Return every user, and the form for a new one."""
     return await _users(page, {})
 
 
@@ -92,7 +92,7 @@ async def remove(page: PageRequest) -> Response:
 
 
 async def reset_second_factor(page: PageRequest) -> Response:
-    """Take away the second factor of a user who has lost it."""
+    """Remove the second factor of a user who has lost it."""
     try:
         await page.dependencies.factors.reset(page.principal, _name(page))
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""The address of a site's page: which parameters it has, so that it can be kept and sent on."""
+"""The URL of a site's page: its parameters say all it shows, so that it can be saved and shared."""
 
 from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ _DEFAULT = SiteQuery()
 
 
 def read(page: PageRequest) -> SiteQuery:
-    """Return what the address asks, not yet checked."""
+    """Return what the URL asks for, not yet validated."""
     opens_with = page.default_period or _DEFAULT.period
     period = page.parameter("period") or opens_with
     dates = page.parameter("date")
@@ -31,7 +31,7 @@ def read(page: PageRequest) -> SiteQuery:
 
 
 def _filters(page: PageRequest) -> str:
-    """Return the filters of the address, and that of the form beside them, where it is filled."""
+    """Return the filters of the URL, with the one from the filter form if it is filled in."""
     filters, value = page.parameter("filters"), page.parameter("filter_value").strip()
     if not value:
         return filters
@@ -41,12 +41,12 @@ def _filters(page: PageRequest) -> str:
 
 
 class Links:
-    """The addresses of a site's page, or one below it, with some of its parameters changed.
+    """The URLs of a site's page, or of one below it, with some of its parameters changed.
 
     slug, scope  what the page is about
-    base  the address of the site's page
-    home  the address without parameters
-    more  the parameters that only the page below has, which its addresses keep
+    base  the URL of the site's page
+    home  the URL of this page without parameters
+    more  the parameters that only the page below has, which its URLs keep
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Links:
         below: str = "",
         more: Mapping[str, str] | None = None,
     ) -> None:
-        """`base` is the address of the page, where it is not that of those who are signed in.
+        """`base` is the URL of the site's page, if not the one for those who are signed in.
 
-        `below` is what the address of a page below it has after that.
+        `below` is what the URL of a page below it adds to that.
         """
         self.slug = slug
         self.base = self._path = base or f"{HOME}/sites/{slug}"
@@ -68,21 +68,21 @@ class Links:
         self.more = dict(more or {})
 
     def path(self, **changes: str) -> str:
-        """Return the address of the page with these fields of the query changed."""
+        """Return the URL of the page with these fields of the query changed."""
         query = self.scope.query
         return self.home + _text(msgspec.structs.replace(query, **changes), self.more)
 
     def below(self, path: str) -> str:
-        """Return the address of a page below that of the site, with the same query."""
+        """Return the URL of a page below that of the site, with the same query."""
         return f"{self._path}{path}{_text(self.scope.query)}"
 
     def elsewhere(self, home: str) -> str:
-        """Return the address of the page of another site or group, of the same days."""
+        """Return the URL of the page of another site or group, for the same days."""
         return elsewhere(home, self.scope.query)
 
     @property
     def report(self) -> str:
-        """The address of the report of the period shown; of one that reports lack, of the last."""
+        """The URL of the report for the period shown, or the default if it has no report."""
         query = self.scope.query
         fields = {"opening": "" if query.opening == _DEFAULT.opening else query.opening}
         if query.period in REPORT_PERIODS:
@@ -90,40 +90,40 @@ class Links:
         return f"{self._path}/report{_encoded(fields)}"
 
     def with_more(self, **changes: str) -> str:
-        """Return the address with some of its own parameters changed, '' for none."""
+        """Return the URL with some of its own parameters changed; '' removes one."""
         return self.home + _text(self.scope.query, {**self.more, **changes})
 
     def file(self) -> str:
-        """Return the address of the same as CSV."""
+        """Return the URL of the same page as CSV."""
         return f"{self.home}/csv{_text(self.scope.query, self.more)}"
 
     def fields(self, but: Collection[str] = ()) -> list[tuple[str, str]]:
-        """Return the parameters and their values that a form keeps, but some."""
+        """Return the parameters and values that a form keeps, except for some."""
         kept = _parameters(self.scope.query) | self.more
         return [(name, value) for name, value in kept.items() if value and name not in but]
 
     def csv(self, panel: str) -> str:
-        """Return the address of a panel as CSV."""
+        """Return the URL of a panel as CSV."""
         return f"{self._path}/csv/{panel}{_text(self.scope.query)}"
 
     def period(self, name: str) -> str:
-        """Return the address of another period."""
+        """Return the URL of another period."""
         return self.path(period=name, dates="")
 
     def last(self, period: str) -> str:
-        """Return the address of the month, quarter or year before that of today."""
+        """Return the URL of the month, quarter or year before the current one."""
         this = span_of(period, None, self.scope.today)
         return self.path(period=period, dates=_iso(this.first - 1))
 
     @property
     def earlier(self) -> str | None:
-        """The address of the day, month, quarter… before, where the period is one."""
+        """The URL of the previous day, month, quarter…; None if the period is none of these."""
         period = self._stepped
         return period and self.path(period=period, dates=_iso(self.scope.span.first - 1))
 
     @property
     def later(self) -> str | None:
-        """The address of the day, month, quarter… after, if it has come."""
+        """The URL of the next day, month, quarter…, if it has begun."""
         period, span = self._stepped, self.scope.span
         months = 12 if period and period.endswith(Period.NINE_MONTHS) else span.months
         after = months_later(span.first, months) if months else span.last + 1
@@ -133,7 +133,7 @@ class Links:
 
     @property
     def _stepped(self) -> str | None:
-        # The period by which to step, None for the last so many days.
+        # The period by which to step, None for periods such as the last 30 days.
         period = self.scope.query.period
         if period in (Period.DAY, YESTERDAY):
             return Period.DAY.value
@@ -146,9 +146,9 @@ def _iso(day: int) -> str:
 
 
 def elsewhere(home: str, query: SiteQuery) -> str:
-    """Return the address of another page that shows the same days, without filters.
+    """Return the URL of another page that shows the same days, without filters.
 
-    It names the period, also one that this page opens with: the other may open with another one.
+    It names the period even if this page opens with it: the other may open with another one.
     """
     return home + _text(msgspec.structs.replace(query, filters="", opens_with=""))
 

@@ -1,7 +1,7 @@
-"""What is refused, in the language of a page: messages that are written for programs, in English.
+"""Translations of error messages for pages: the API writes them for programs, in English.
 
-They are found by their text, with gaps for values: a file of `refused` has each beside its
-translation. What has a key of its own (`Told`) needs none of this.
+They are looked up by their text, with placeholders for values: each file in `refused` lists
+messages with their translations. Messages with a key of their own (`Told`) do not need this.
 """
 
 from functools import lru_cache
@@ -11,13 +11,13 @@ from services.model.display import Lang
 from services.runtime.phrases import Phrases
 
 _PARTS = 10
-"""What stands before so many colons may be a value, and behind it what is wrong with it."""
+"""How many colons may separate a value from what is wrong with it, at most."""
 _OF_FIELD = "Value error, "
-"""What the validation of fields writes before a message of ours."""
+"""What field validation puts before our own messages."""
 
 
 def translated(text: str, lang: Lang) -> str | None:
-    """Return a refusal in a language; None where it is not known, and for English."""
+    """Return an error message in a language; None when it has no translation, and for English."""
     if lang is Lang.EN:
         return None
     known = _refusals(lang)

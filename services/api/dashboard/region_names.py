@@ -1,4 +1,4 @@
-"""What provinces are called: those of Viet Nam in both languages, others as ISO 3166-2 has them."""
+"""Names of provinces: those of Viet Nam in both languages, others as in ISO 3166-2."""
 
 from functools import lru_cache
 from importlib.resources import files
@@ -18,10 +18,10 @@ class _Subdivision(msgspec.Struct, frozen=True, gc=False):
 
 
 def region_name(value: str, t: Language) -> str:
-    """Return the name of a region as a hit has it; '' where it is none.
+    """Return the name of a region as stored in hits; '' if it is not a region.
 
-    A province of before July 2025 is named with the one that it is part of now; one of another
-    country with that country.
+    A province from before July 2025 is named together with the one that it is part of now; a region
+    of another country together with that country.
     """
     if province := PROVINCES.get(value):
         return _in_viet_nam(province, t)
@@ -34,7 +34,7 @@ def region_name(value: str, t: Language) -> str:
 
 
 def region_names(t: Language) -> dict[str, str]:
-    """Return the names of all regions that are known, by what a hit has."""
+    """Return the names of all known regions, by the value that hits have."""
     return _names(t.lang)
 
 
@@ -52,7 +52,7 @@ def _names(lang: Lang) -> dict[str, str]:
 
 
 def _subdivisions() -> tuple[_Subdivision, ...]:
-    """Return the subdivisions of all countries: five thousand."""
+    """Return the subdivisions of all countries, about five thousand."""
     data = files("pycountry").joinpath("databases", "iso3166-2.json").read_bytes()
     found = msgspec.json.decode(data, type=dict[str, tuple[_Subdivision, ...]])
     return found["3166-2"]

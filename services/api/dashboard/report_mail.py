@@ -1,4 +1,4 @@
-"""The message with a report: as text, as HTML and as a workbook."""
+"""The e-mail with a report: as text, as HTML and as an attached workbook."""
 
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
@@ -63,7 +63,7 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
 
 
 def _page(row: ReportPart, names: Mapping[str, str]) -> str:
-    """Return a page in words: of what site it is, its title, and its path."""
+    """Return the text for a page: its site, its title, and its path."""
     words = [names.get(row.site, row.site), row.title, row.name]
     return " · ".join(word for word in words if word)
 
@@ -95,7 +95,7 @@ def _pages(most_read: Sequence[tuple[str, str]], listed: ReportList, t: Language
 
 
 _Figure = tuple[str, str, Sequence[str], Sequence[str]]
-"""A measure and its number; the number to compare with and the change, where it is known, twice."""
+"""A measure and its number, then two comparisons: a number and, if known, the change from it."""
 
 
 def _figure(one: ReportFigure, t: Language) -> _Figure:

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/report/mail`: who gets the report of a site, or a group, by e-mail."""
+"""`/admin/sites/{slug}/report/mail`: who gets the report of a site or group by e-mail."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -1,6 +1,6 @@
-"""`/admin/sites/{slug}/report`: the traffic of a period, to be printed, handed on and kept.
+"""`/admin/sites/{slug}/report`: the traffic of a period, to print, pass on and keep.
 
-`/admin/groups/{group}/report` is that of a group of sites.
+`/admin/groups/{group}/report` is the report of a group of sites.
 """
 
 from datetime import date
@@ -24,11 +24,11 @@ from services.http.departures import unless_gone
 from services.model.account import Role
 
 _MOST_DAYS = 62
-"""A longer report shows months, and its days in the workbook."""
+"""A longer report shows months; its days are in the workbook."""
 
 
 async def unit_of(page: PageRequest) -> ReportUnit:
-    """Return the site or the group that the address, or a link, names. Raises ApiError, 404."""
+    """Return the site or group named by the URL or shown by a link. Raises ApiError, 404."""
     if page.shown is not None and page.shown.report is not None:
         return page.shown.report.unit
     group = page.request.path_params.get("group")
@@ -38,7 +38,7 @@ async def unit_of(page: PageRequest) -> ReportUnit:
 
 
 def home_of(unit: ReportUnit) -> str:
-    """Return the address of the page of a site or a group."""
+    """Return the URL of the page of a site or group."""
     return f"{HOME}/{'sites' if unit.group is None else 'groups'}/{unit.slug}"
 
 
@@ -151,19 +151,19 @@ async def xlsx(page: PageRequest) -> Response:
 
 
 def opened_from(page: PageRequest) -> ReportQuery:
-    """Return the report from which a page about it was opened; with no period for none."""
+    """Return the report from which a page was opened; without a period if there is none."""
     opening = page.parameter("opening") or MEASURED.value
     return ReportQuery(page.parameter("period"), page.parameter("date"), opening)
 
 
 def query_text(page: PageRequest) -> str:
-    """Return the query of the address of that report; '' for none."""
+    """Return the query string of the report a page was opened from; '' if there is none."""
     query = opened_from(page)
     return _encoded(query) if query.period else ""
 
 
 def may_mail(page: PageRequest, unit: ReportUnit) -> bool:
-    """Tell whether who asks may have the report sent by e-mail, and shown by a link."""
+    """Tell whether the caller may have the report sent by e-mail and shown by a link."""
     who = page.signed_in
     return who is not None and unit.is_of(who) and who.role.covers(Role.EDITOR)
 

@@ -1,4 +1,4 @@
-"""The words of a report, and the sheets of its workbook."""
+"""The texts of a report, and the sheets of its workbook."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -22,7 +22,7 @@ _FIRST_OF_REPORT = 15
 
 
 def title(report: TrafficReport, t: Language) -> str:
-    """Return what the report is about: the report of March 2026."""
+    """Return the title of the report, such as: the report of March 2026."""
     last = report.days.last
     kind = report.period.removeprefix(_REPORT)
     match kind:
@@ -49,12 +49,12 @@ def _in_text(name: str) -> str:
 
 
 def unit(report: TrafficReport) -> str:
-    """Return the name of whose traffic it is."""
+    """Return the name of the site or group."""
     return report.sites[0].name if report.group is None else report.group.name
 
 
 def days(of: ReportDays, t: Language) -> str:
-    """Return days in words."""
+    """Return a span of days as text."""
     return f"{t.date_of(of.first)} – {t.date_of(of.last)}"
 
 
@@ -64,19 +64,19 @@ def is_from_15th(report: TrafficReport) -> bool:
 
 
 def month(first: date, report: TrafficReport, t: Language) -> str:
-    """Return a month in words; one of reports is named by its end."""
+    """Return a month as text; a month that ends on the 14th is named after the month of its end."""
     return t.month(named_by(first, report))
 
 
 def named_by(first: date, report: TrafficReport) -> date:
-    """Return the first day of the month that names a month of the report, by its own first day."""
+    """Return the first of the calendar month after which a month of the report is named."""
     if not is_from_15th(report):
         return first
     return date(first.year + first.month // 12, first.month % 12 + 1, 1)
 
 
 def notes(report: TrafficReport, t: Language) -> list[str]:
-    """Return what must be said of the numbers."""
+    """Return the notes that the numbers need."""
     said = []
     days_known = report.known_days
     if report.is_running:
@@ -124,12 +124,12 @@ def compared(report: TrafficReport, t: Language) -> str:
 
 
 def site_names(report: TrafficReport) -> dict[str, str]:
-    """Return the names of the sites of a group, by slug; none of a report of one site."""
+    """Return the names of the sites of a group, by slug; empty for a report of one site."""
     return {one.slug: one.name for one in report.sites} if report.group else {}
 
 
 def change_text(change: float | None, t: Language) -> str:
-    """Return a change in words that print: tăng 11%; a dash where there is none to tell."""
+    """Return a change in words, for print: tăng 11%; a dash if it is unknown."""
     if change is None:
         return "–"
     if not change:
@@ -149,7 +149,7 @@ def meanings(t: Language) -> list[tuple[str, str]]:
 
 
 def lists(report: TrafficReport) -> list[tuple[str, str, ReportList]]:
-    """Return what the traffic consists of: the name of the panel, of a sheet, and its rows."""
+    """Return each breakdown of the traffic: its panel, the key of its sheet's name, its rows."""
     return [
         ("page", "report.sheet.pages", report.pages),
         ("source", "report.sheet.sources", report.sources),
@@ -163,13 +163,13 @@ def sites_in_order(report: TrafficReport) -> list[ReportedSite]:
 
 
 def part_name(panel: str, name: str, t: Language) -> str:
-    """Return a row of a list in words."""
+    """Return the display name of a row of a list."""
     known = t.known(f"value.{name}", name)
     return t.known(f"device.{name}", known) if panel == "device" else known
 
 
 def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
-    """Return the sheets: summary, of a group its sites, days, months, lists, notes."""
+    """Return the sheets: summary, the sites of a group, days, months, lists, notes."""
     head = f"{unit(report)} · {title(report, t)} ({days(report.days, t)})"
     counted = [t("measure.pageviews"), t("measure.visits"), t("measure.visitors")]
     per_month = any(one.per_month is not None for one in report.figures)

@@ -1,4 +1,4 @@
-"""The addresses of the dashboard, and what each takes."""
+"""The routes of the dashboard, and the role that each requires."""
 
 from collections.abc import Callable
 

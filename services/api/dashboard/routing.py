@@ -1,4 +1,4 @@
-"""Pages and the role that each takes, which is checked before anything else."""
+"""Pages and the role that each requires, which is checked before anything else."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -43,9 +43,9 @@ class Pages:
         *methods: str,
         enrolling: bool = False,
     ) -> None:
-        """Add a page that takes a role, on the site that its address names; None is anybody.
+        """Add a page that requires a role, on the site named in its URL; None is anybody.
 
-        enrolling  also for those who have to turn on their second factor first
+        enrolling  also for those who still have to turn on their second factor
         """
 
         def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
@@ -55,7 +55,7 @@ class Pages:
         self._add(path, handler, check, methods, enrolling=enrolling)
 
     def add_upload(self, path: str, handler: Handler, role: Role) -> None:
-        """Add what a form with a file may be posted to; strangers' files are not read at all."""
+        """Add a route for forms with a file, which is not read at all without the role."""
 
         def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
             del dependencies
@@ -64,7 +64,7 @@ class Pages:
         self._add(path, handler, check, ("POST",), with_file=True)
 
     def add_door(self, path: str, handler: Handler) -> None:
-        """Add what a form may be posted to without a session."""
+        """Add a route for forms that are posted without a session."""
 
         def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
             del request, dependencies, who
@@ -72,7 +72,7 @@ class Pages:
         self._add(path, handler, check, ("POST",), is_door=True)
 
     def add_readable(self, path: str, handler: Handler) -> None:
-        """Add a page for those who may read the numbers of the site in its address."""
+        """Add a page for those who may read the numbers of the site in its URL."""
 
         def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
             slug = request.path_params["slug"]
@@ -86,7 +86,7 @@ class Pages:
         self._add(path, handler, check, ())
 
     def add_shown(self, path: str, handler: Handler, find: Finding) -> None:
-        """Add a page of a site that is shown without a session, whoever is signed in."""
+        """Add a page of a site that ignores any session: it looks the same to everybody."""
 
         async def endpoint(request: Request) -> Response:
             page = PageRequest(request, self._dependencies(), None, Form())
@@ -101,7 +101,7 @@ class Pages:
         self.routes.append(MeasuredRoute(path, endpoint, methods=["GET"]))
 
     def add_public(self, path: str, handler: Handler) -> None:
-        """Add a page for anybody, the same for those who are signed in."""
+        """Add a page for anybody, the same whether they are signed in or not."""
 
         async def endpoint(request: Request) -> Response:
             page = PageRequest(request, self._dependencies(), None, Form(), home=request.url.path)
@@ -133,7 +133,7 @@ class Pages:
                 form, unreadable = await _form(request, with_file=with_file)
                 csrf = form.get("csrf") or None
                 who = None if is_door else await authenticate(request, csrf, enrolling=enrolling)
-                # Who is refused is still signed in, and sees the menu.
+                # Somebody who is refused is still signed in, and sees the menu.
                 page = PageRequest(request, self._dependencies(), who, form)
                 check(request, page.dependencies, who)
                 if unreadable is not None:
@@ -149,7 +149,7 @@ class Pages:
 
 
 async def _form(request: Request, *, with_file: bool) -> tuple[Form, ApiError | None]:
-    """Return the form, and the error if it cannot be read, for after the role was checked."""
+    """Return the form, and the error if it cannot be read, to raise once the role was checked."""
     if request.method != "POST":
         return Form(), None
     try:
@@ -162,7 +162,7 @@ async def _form(request: Request, *, with_file: bool) -> tuple[Form, ApiError | 
 async def refusal_page(
     request: Request, dependencies: Callable[[], Dependencies], refusal: ApiError
 ) -> Response | None:
-    """Return the page that says that an address below /admin leads nowhere; None for programs."""
+    """Return the page for a URL below /admin that does not exist; None for programs."""
     if not f"{request.url.path}/".startswith(f"{HOME}/"):
         return None
     if "text/html" not in request.headers.get("accept", ""):
@@ -179,7 +179,7 @@ async def refusal_page(
 
 
 def _refused(page: PageRequest, refusal: ApiError) -> Response:
-    """Return a refusal as a page, or as JSON for a program."""
+    """Return an error as a page, or as JSON for a program."""
     request = page.request
     if "text/html" not in request.headers.get("accept", ""):
         return refusal.response()

@@ -35,7 +35,7 @@ _PARAMETERS = ("search", "sort", "order", "section", "of")
 
 
 class MeasureCell(NamedTuple):
-    """A number of a row, and its change, None where none can be told."""
+    """A number of a row, and its change; None if that is unknown."""
 
     value: str
     change: float | None
@@ -46,8 +46,8 @@ class MeasureCell(NamedTuple):
 class ShownRow(NamedTuple):
     """A row of the table.
 
-    code   the value itself, such as a country's
-    title  of a page, '' where none is known
+    code   the value itself, such as the code of a country
+    title  of a page; '' if unknown
     """
 
     name: str
@@ -59,7 +59,7 @@ class ShownRow(NamedTuple):
 
 
 class SortedColumn(NamedTuple):
-    """The head of a column: how it is sorted now, as aria-sort has it, and what sorts by it."""
+    """The heading of a column: its current order, as in aria-sort, and the link to sort by it."""
 
     name: str
     label: str
@@ -147,7 +147,7 @@ async def rows(page: PageRequest) -> Response:
 
 
 async def csv(page: PageRequest) -> Response:
-    """Return all rows as CSV, a part at a time; with the changes where there are any to tell."""
+    """Stream all rows as CSV, with changes where they are known."""
     panel = page.request.path_params["panel"]
     query = query_parameters.read(page)
     panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
@@ -162,7 +162,7 @@ async def csv(page: PageRequest) -> Response:
         )
 
     async def marked() -> AsyncIterator[str]:
-        # Spreadsheets take a file without the mark for Latin-1.
+        # Without the byte order mark, spreadsheets read a file as Latin-1.
         yield "\ufeff"
         async for text in texts:
             yield text
@@ -176,7 +176,7 @@ async def csv(page: PageRequest) -> Response:
 
 
 def _uncompared(found: AllRows, scope: Scope, t: Language) -> str:
-    """Return why some changes are not told; '' where all that were asked for are."""
+    """Return why some changes are not shown; '' if all that were asked for are."""
     left = [measure for measure in found.measures if measure not in found.compared]
     if scope.before is None or not left:
         return ""
@@ -230,15 +230,18 @@ def _row_apart(
     traffic: str,
     t: Language,
 ) -> ShownRow:
-    """Return a row of what is counted apart: it opens to the pages that led to it."""
+    """Return a row of what is counted separately, with a link to the pages that led to it, if any.
+
+    A row that is such a page itself links to the traffic of that page.
+    """
     name, link, hint = apart_name(row.name, t), "", ""
     if asked.of:
-        # A page of the site itself, and not of another host.
+        # A page of the site itself, not of another host.
         if row.name.startswith(ROOT):
             link, hint = traffic, t("filters.add", value=name)
     elif asked.kind is not Apart.DOWNLOADS:
         link, hint = links.with_more(of=row.name, search="", sort=""), t("rows.from", value=name)
-    # More searches are no better, nor are fewer.
+    # More searches are neither better nor worse.
     return ShownRow(name, row.name, "", link, hint, _cells(figures, t, is_final=False))
 
 
@@ -252,13 +255,13 @@ def _cells(figures: Sequence[Figure], t: Language, *, is_final: bool) -> list[Me
 
 
 def _way_back(panel: str, of: str, links: Links, t: Language) -> list[tuple[str, str]]:
-    """Return the way from one row of what is counted apart to all of them."""
+    """Return the breadcrumbs from one row of what is counted separately back to all of them."""
     whole = links.with_more(of="", search="", sort="")
     return [(t(f"panel.{panel}"), whole), (apart_name(of, t), "")] if of else []
 
 
 def _trail(section: str, links: Links, t: Language) -> list[tuple[str, str]]:
-    """Return the sections above one and itself, with their addresses; that of itself is ''."""
+    """Return the breadcrumbs of a section: name and URL of each; its own URL is ''."""
     steps = [(t("rows.top"), ROOT)]
     for folder in section.strip("/").split("/"):
         if folder:

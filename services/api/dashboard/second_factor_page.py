@@ -1,4 +1,4 @@
-"""`/admin/second-factor`: one's own second factor, turned on, renewed and turned off."""
+"""`/admin/second-factor`: turning one's own second factor on and off, and renewing its codes."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -19,7 +19,7 @@ _GROUP = 4
 
 
 async def show(page: PageRequest) -> Response:
-    """Return a new secret and the form that turns it on, or what can be done with it."""
+    """Return a new secret with the form that turns it on, or the actions once it is on."""
     return _shown(page, {}, HTTPStatus.OK)
 
 
@@ -68,7 +68,7 @@ def _shown(page: PageRequest, errors: Mapping[str, str], status: int) -> Respons
 
 
 def _form(page: PageRequest, user: User, errors: Mapping[str, str], status: int) -> Response:
-    # After a mistake it is still the secret that the application has by then.
+    # After a mistake, keep the secret: the app has it by then.
     given = page.form.get("secret")
     secret = given if codes.is_secret(given) else codes.new_secret()
     address = codes.address(secret, user.name, page.host)

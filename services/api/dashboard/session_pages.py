@@ -11,14 +11,14 @@ from services.api.dashboard.routing import SIGN_IN
 from services.http.errors import ApiError
 
 LEFT = "left"
-"""A parameter of the address: this browser has signed out here; others may still know it."""
+"""A query parameter: this browser has signed out here, but a provider may still know it."""
 
 
 async def sign_in(page: PageRequest) -> Response:
     """Return the form."""
     if page.signed_in is not None:
         return page.redirect(local(page.parameter("next", HOME)))
-    # Who has just signed out does not come in again by the same header.
+    # Somebody who has just signed out must not be signed in again by the same header.
     header = None if LEFT in page.request.query_params else page.dependencies.header
     try:
         person = None if header is None else header.person(page.request)
@@ -34,7 +34,7 @@ async def sign_in(page: PageRequest) -> Response:
 
 
 async def begin(page: PageRequest) -> Response:
-    """Begin a session, or return the form with what was wrong."""
+    """Begin a session, or return the form with its errors."""
     form, signing = page.form, page.dependencies.signing
     half = form.get("half")
     try:
@@ -49,7 +49,7 @@ async def begin(page: PageRequest) -> Response:
             raise
         if isinstance(refusal, CodeNeededError):
             return _code(page, refusal.half, "", HTTPStatus.OK)
-        # What is over begins again with the password.
+        # A sign-in that has expired starts again with the password.
         if half and refusal.status != HTTPStatus.GONE:
             response = _code(page, half, _why(page, refusal), refusal.status)
         else:
@@ -70,14 +70,14 @@ async def sign_out(page: PageRequest) -> Response:
 
 
 def refused(page: PageRequest, refusal: ApiError) -> Response:
-    """Return the form with why somebody whom others vouch for may not come in."""
+    """Return the form with the reason why somebody vouched for elsewhere may not sign in."""
     if "text/html" not in page.request.headers.get("accept", ""):
         raise refusal
     return _form(page, _why(page, refusal), refusal.status)
 
 
 async def _after(page: PageRequest) -> str:
-    """Return where a browser goes that signs out: the provider may still know it."""
+    """Return where to send a browser that signs out; a provider or proxy may still know it."""
     oidc, who = page.dependencies.oidc, page.signed_in
     if who is None or who.kind != "user":
         return SIGN_IN

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/sharing`: links that show a site or a report without signing in, and frames.
+"""`/admin/sites/{slug}/sharing`: links that show a site or report without signing in, and frames.
 
 `/admin/groups/{group}/sharing` has the links to reports of a group.
 """
@@ -35,7 +35,7 @@ async def sharing(page: PageRequest) -> Response:
 
 
 async def make(page: PageRequest) -> Response:
-    """Make a link; its address is shown this once."""
+    """Create a link; its URL is shown only this once."""
     unit, period = await unit_of(page), page.form.get("period")
     opening = page.form.get("opening") or MEASURED.value
     report = ReportQuery(period, page.form.get("date").strip(), opening) if period else None
@@ -48,14 +48,14 @@ async def make(page: PageRequest) -> Response:
 
 
 async def withdraw(page: PageRequest) -> Response:
-    """Withdraw a link."""
+    """Revoke a link."""
     unit, id_ = await unit_of(page), page.request.path_params["id"]
     await page.dependencies.shares.withdraw(page.principal, unit, id_)
     return page.redirect(f"{home_of(unit)}/sharing{query_text(page)}", saved=True)
 
 
 async def frames(page: PageRequest) -> Response:
-    """Say which hosts may show the site in a frame."""
+    """Set which hosts may show the site in a frame."""
     try:
         changes = SiteFields.model_validate({"frame_hosts": page.form.words("frame_hosts")})
         await page.dependencies.sites.edit(page.principal, page.site, changes)
@@ -103,7 +103,7 @@ async def _sharing(page: PageRequest, errors: Mapping[str, str], made: str = "")
 
 
 def _shown(link: ShareLink, page: PageRequest) -> str:
-    """Return what a link shows, in words."""
+    """Return what a link shows, as text."""
     t, query = page.t, report_of(link)
     if query is None:
         return t("sharing.traffic")
@@ -113,7 +113,7 @@ def _shown(link: ShareLink, page: PageRequest) -> str:
 
 
 def period_name(period: str, t: Language) -> str:
-    """Return what a period of reports is called."""
+    """Return the name of a report period."""
     return t("period.custom") if period == CUSTOM else t(f"report.period.{period}")
 
 

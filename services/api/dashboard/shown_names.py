@@ -1,4 +1,4 @@
-"""What pages show of a value: its name in the reader's language, and the title of a page."""
+"""How pages show values: names in the reader's language, and titles of pages."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -11,7 +11,7 @@ PAGES = ("page", "entry_page", "exit_page")
 
 
 def names_of(panel: str, t: Language) -> Mapping[str, str]:
-    """Return the names of the values of a panel that are shown by another text than their own."""
+    """Return the names of those values of a panel that are not shown as they are stored."""
     if panel in PAGES:
         return {}
     named = dict(t.named("device." if panel == "device" else "value."))
@@ -33,7 +33,7 @@ async def titles_of(page: PageRequest, panel: str, values: Iterable[str]) -> dic
 def titles_for_file(
     page: PageRequest, panel: str
 ) -> Callable[[Sequence[str]], Awaitable[dict[str, str]]] | None:
-    """Return what finds the titles of a file's rows; None where its values are no pages."""
+    """Return a function that finds the titles of a file's rows; None if they are not pages."""
     if panel not in PAGES:
         return None
 

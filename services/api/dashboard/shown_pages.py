@@ -1,7 +1,7 @@
 """`/public/{slug}` and `/share/{secret}`: a site's page without a session, also within a frame.
 
-What a browser that is signed in would see more of is not there: so no page of another site can
-put a page of somebody's session into a frame.
+They ignore the session of a browser that is signed in, so that no other site can put what somebody
+sees when signed in into a frame.
 """
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ PUBLIC = "/public"
 
 
 async def public_site(request: Request, dependencies: Dependencies) -> ShownSite:
-    """Return the site of an address, if its dashboard is public. Raises ApiError, 404."""
+    """Return the site in the URL, if its dashboard is public. Raises ApiError, 404."""
     slug: str = request.path_params["slug"]
     site = dependencies.registry.require_known().get(slug)
     if site is None or not site.public_dashboard:
@@ -49,7 +49,7 @@ async def online(page: PageRequest) -> Response:
 
 
 def online_url(page: PageRequest) -> str:
-    """Return where a site's page asks how many are online."""
+    """Return the URL that a site's page polls for the number of visitors online."""
     if page.shown is None:
         return f"/api/v1/stats/realtime/visitors?site_id={page.site.slug}"
     return f"{page.base}/online"

@@ -1,4 +1,4 @@
-"""The forms of a site, new and in its settings; mistakes are named above what was typed."""
+"""The forms for a new site and for its settings; errors are shown above what was typed."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -115,7 +115,7 @@ async def remove(page: PageRequest) -> Response:
 
 
 async def embed(page: PageRequest) -> Response:
-    """Return what the portal puts into its pages."""
+    """Return the page with the code that the portal embeds."""
     site = page.site
     snippet = await embedding.snippet(page, site)
     return page.render(
@@ -129,9 +129,9 @@ async def embed(page: PageRequest) -> Response:
 
 
 def mistakes(error: ValidationError | ApiError, *also: HTTPStatus) -> dict[str, str]:
-    """Return what was wrong, by field. Raises the error again if no other input would help.
+    """Return the errors by field. Raises the error again if no other input would help.
 
-    also  refusals of a page that its form tells, beside those that any form does
+    also  statuses that this form shows as well, besides those that any form does
     """
     if isinstance(error, ApiError):
         if error.status not in (*_REFUSALS, *also):
@@ -149,7 +149,7 @@ def _new(page: PageRequest, errors: Mapping[str, str]) -> Response:
 
 
 async def _zone_change(page: PageRequest, site: Site) -> ZoneChange | None:
-    """Return what another time zone in the form does, where it changes what is shown."""
+    """Return what changing the time zone in the form would do; None if it is unchanged."""
     zone = page.form.get("timezone")
     return await page.dependencies.sites.zone_change(site, zone) if zone != site.timezone else None
 
@@ -187,8 +187,8 @@ def _settings(
         lines=[(line, True) for line in look.lines] + [(line, False) for line in rest],
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
-        # Unset is a choice of its own: then the element follows its page, and the badge is light;
-        # and the gap is that of the wording.
+        # Unset is a choice of its own: for the theme, the element then follows its page, and the
+        # badge is light; for the gap, it depends on the wording.
         choices=choices | {"theme": ["", *Theme], "gap": ["", *Gap]},
         chosen={name: getattr(look, name) for name in choices}
         | {"theme": display.theme or "", "gap": display.gap or ""},
@@ -210,7 +210,7 @@ def _display(form: Form) -> dict[str, Any]:
         for name in CHOICES
     } | {name: form.get(name) or None for name in ("theme", "gap")}
     lang = Lang.EN if chosen["lang"] == Lang.EN else Lang.VI
-    # That of the language.
+    # The default depends on the language.
     chosen["format"] = None if form.get("format") == FORMATS[lang] else form.get("format") or None
     top = whole_number(form.get("digits")) or 0
     lines = form.all("lines")

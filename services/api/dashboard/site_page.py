@@ -41,12 +41,12 @@ _INGEST_SECONDS = 4.0
 
 
 def _but_of_custom(compare: str) -> tuple[str, ...]:
-    """Return what a form of other days does not keep: days that were chosen to compare with."""
+    """Return the parameters that the form for other days drops, such as days to compare with."""
     return ("period", "date") if compare in COMPARISONS else ("period", "date", "compare")
 
 
 async def site(page: PageRequest) -> Response:
-    """Return the page, part by part as the numbers come."""
+    """Return the page, streamed part by part as the numbers arrive."""
     query = query_parameters.read(page)
     panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope, t = panels.scope, page.t
@@ -86,7 +86,7 @@ async def site(page: PageRequest) -> Response:
 
 
 def _merged(page: PageRequest, site: Site) -> dict[str, Any]:
-    """Return whose numbers the page adds up, and which site holds those of this one."""
+    """Return which sites the page adds up, and which site includes the numbers of this one."""
     registry = page.dependencies.registry
     parts, into = registry.parts(site), registry.shown(site)
     names = [part.name or part.slug for part in parts]
@@ -97,7 +97,7 @@ def _merged(page: PageRequest, site: Site) -> dict[str, Any]:
 
 
 def _same_views(scope: Scope) -> str:
-    """Return the parameters that find the views of this page among those to correct."""
+    """Return the query that selects the views of this page in the form of corrections."""
     parameters = {
         "from": f"{to_date(scope.span.first).isoformat()}T00:00",
         "to": f"{to_date(scope.elapsed.last + 1).isoformat()}T00:00",
@@ -107,7 +107,7 @@ def _same_views(scope: Scope) -> str:
 
 
 async def _ingest(page: PageRequest) -> str:
-    """Return whether ingest counts the sites as they are; one that was just added is waited for."""
+    """Return, as text, whether ingest has the current sites; wait a little for it to catch up."""
     try:
         readers = await page.dependencies.registry.ingest_status(_INGEST_SECONDS)
     except StateError:
@@ -119,7 +119,7 @@ async def _ingest(page: PageRequest) -> str:
 
 
 async def _lately(page: PageRequest, hits: RecentHits) -> int:
-    """Return how many such hits of the site came lately; 0 for those who are not signed in."""
+    """Return how many such hits the site got recently; 0 for those who are not signed in."""
     if page.signed_in is None:
         return 0
     at_ms = int(page.dependencies.clock() * 1000)
@@ -220,7 +220,7 @@ async def _parts(
 
 
 def period_label(scope: Scope, t: Language) -> str:
-    """Return the period in words."""
+    """Return the period as text."""
     first = to_date(scope.span.first)
     match scope.query.period:
         case Period.MONTH:
@@ -231,7 +231,7 @@ def period_label(scope: Scope, t: Language) -> str:
 
 
 def against_label(scope: Scope, t: Language) -> str:
-    """Return in words what the period is compared with."""
+    """Return what the period is compared with, as text."""
     if scope.before is None:
         return t("compare.none")
     span = span_label(scope.before, t)
@@ -246,7 +246,7 @@ def against_label(scope: Scope, t: Language) -> str:
 
 
 def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
-    """Return what is said of opening balances; '' where there are none, or none can be shown."""
+    """Return the note on opening balances; '' if there are none, or none can be shown."""
     if scope.filters or scope.span.days == 1:
         return "" if scope.opening is MEASURED else t("opening.apart")
     if not any(entered) and scope.opening is MEASURED:
@@ -264,7 +264,7 @@ def _point(point: SeriesPoint, interval: Interval, t: Language) -> Point:
 
 
 def _named(at: str, interval: Interval, t: Language) -> tuple[str, str]:
-    """Return what a point is called, in full and on the axis."""
+    """Return the label of a point, in full and for the axis."""
     if interval is Interval.HOUR:
         hour = at[11:16]
         return hour, hour
@@ -278,7 +278,7 @@ def _named(at: str, interval: Interval, t: Language) -> tuple[str, str]:
 
 
 def chip(applied: AppliedFilter, t: Language) -> str:
-    """Return a filter in words."""
+    """Return a filter as text."""
     values = " | ".join(value_name(applied.field, value, t) for value in applied.values)
     key = "filters.not" if applied.negated else "filters.is"
     return t(key, by=t(f"by.{applied.field}"), value=values)

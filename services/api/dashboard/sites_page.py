@@ -1,4 +1,4 @@
-"""`/admin`: the table of the sites of who asks."""
+"""`/admin`: the table of the caller's sites."""
 
 from http import HTTPStatus
 from typing import Any
@@ -50,7 +50,7 @@ async def _chosen(page: PageRequest) -> list[Site]:
 
 
 def choices(tree: GroupTree, groups: list[Group]) -> list[tuple[str, str]]:
-    """Return slugs and names of groups, each with those that it is in, in the order of the tree."""
+    """Return slug and full path of each group, in the order of the tree."""
     named = [
         (group.slug, " › ".join(one.name or one.slug for one in tree.path(group)))
         for group in groups

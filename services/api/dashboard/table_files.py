@@ -24,10 +24,10 @@ CSV_ENDING, XLSX_ENDING = "csv", "xlsx"
 async def table_file(
     page: PageRequest, sites: Sequence[Site], of: str, title: str, *, is_public: bool = False
 ) -> Response:
-    """Return the table as the file that the address asks for.
+    """Return the table as the kind of file that the URL asks for.
 
-    of     what the name of the file begins with, and what the audit log names
-    title  what stands above the sheet
+    of     the beginning of the file's name, also recorded in the audit log
+    title  the heading of the sheet
     """
     ending = page.request.path_params["ending"]
     if ending not in (CSV_ENDING, XLSX_ENDING):
@@ -38,7 +38,7 @@ async def table_file(
         page.dependencies.trail.count(Occasion(page.principal.name, "export", of), "files")
     csv = csv_of(found.table, of, page.t.column)
     if ending == CSV_ENDING:
-        # Spreadsheets take a file without the mark for Latin-1.
+        # Without the byte order mark, spreadsheets read a file as Latin-1.
         content: str | bytes = "\ufeff" + csv.text
         media_type, name = "text/csv; charset=utf-8", csv.name
     else:
@@ -49,7 +49,7 @@ async def table_file(
 
 
 def sum_notes(table: SitesTable, t: Language) -> list[str]:
-    """Return what must be said of the sums."""
+    """Return the notes that the sums need."""
     notes = [t("table.sum.note")]
     if not table.total.unknown or not table.scope.before:
         return notes

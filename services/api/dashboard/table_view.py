@@ -1,4 +1,4 @@
-"""The table of sites as pages show it, for a list of sites, a group, and a group that is public."""
+"""The table of sites as pages show it: for a list of sites, a group, and a public group."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -37,10 +37,10 @@ _MEASURES = tuple(measure.value for measure in CHARTED)
 
 
 class NumberCells(NamedTuple):
-    """The numbers of a row: a cell each for the measures, then the change and the trend.
+    """The numbers of a row: a cell for each measure, then the change and the trend.
 
-    partly  of a sum without a change, that of the sites of which both periods are known
-    of      how many of them these are, in words
+    partly  for a sum without a change: the change of the sites whose two periods are both known
+    of      how many sites these are, as text
     """
 
     values: Sequence[str]
@@ -55,7 +55,7 @@ class ShownSiteRow(NamedTuple):
     """A site in the table.
 
     hint    its hosts, or its slug
-    silent  since when it is silent, in words; '' where it is not
+    silent  since when it has been silent, as text; '' if it is not
     """
 
     rank: str
@@ -84,7 +84,7 @@ class ReadSites(NamedTuple):
 
 
 def asked(page: PageRequest) -> tuple[SiteQuery, TableQuery]:
-    """Return what the address asks; who sorts by a measure looks at that one."""
+    """Return what the URL asks for; sorting by a measure also selects it."""
     query = msgspec.structs.replace(query_parameters.read(page), filters="")
     sort = page.parameter("sort")
     if sort in _MEASURES:
@@ -107,7 +107,7 @@ async def read(page: PageRequest, sites: Sequence[Site], *, is_public: bool = Fa
 def context(page: PageRequest, found: ReadSites, base: str, *, is_public: bool) -> dict[str, Any]:
     """Return the variables of the template.
 
-    base  the address of the page that shows it
+    base  the URL of the page that shows the table
     """
     t, table, scope = page.t, found.table, found.table.scope
     kept = {name: value for name in _KEPT if (value := page.parameter(name))}
@@ -143,7 +143,7 @@ def _file(links: Links, ending: str) -> str:
 
 
 def period(scope: Scope, base: str, t: Language) -> dict[str, Any]:
-    """Return what the choice of a period needs, on a page of no site."""
+    """Return the variables for choosing a period, on a page that is not about one site."""
     return _period(scope, Links("", scope, base), t)
 
 
@@ -179,12 +179,12 @@ def groups(
 
 
 def address_of(group: Group, scope: Scope) -> str:
-    """Return the address of the page of a group, of the same period."""
+    """Return the URL of the page of a group, for the same period."""
     return query_parameters.elsewhere(f"{HOME}/groups/{group.slug}", scope.query)
 
 
 def sum_of(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
-    """Return the numbers of several sites; where some are new, the change of the others."""
+    """Return the numbers of several sites; if some are new, with the change of the others."""
     cells = numbers(of, scope, t)
     if not of.unknown:
         return cells
@@ -198,7 +198,7 @@ def sum_of(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
 
 
 def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
-    """Return the numbers of a row in words; of what was never counted there are none."""
+    """Return the numbers of a row as text; dashes if nothing was ever counted."""
     change = of.change(scope.measure)
     better = None if scope.is_under_way else (change or 0) > 0
     text = "" if change is None else t.percent(abs(change))
@@ -227,7 +227,7 @@ def _trend(of: SumOfSites, scope: Scope, t: Language) -> Markup | None:
 def _columns(
     query: TableQuery, links: Links, t: Language, *, is_public: bool
 ) -> list[SortedColumn]:
-    """Return the heads of the columns that the table can be sorted by."""
+    """Return the headings of the columns that the table can be sorted by."""
     labels = {NAME: t("table.site"), **{one: t(f"measure.{one}") for one in _MEASURES}}
     labels["change"] = t("table.change")
     if not is_public:

@@ -1,4 +1,4 @@
-"""The numbers above and below the chart of a site's page, with means and changes in words."""
+"""The numbers above and below the chart of a site's page, with averages and changes as text."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from services.api.stats.panel_results import Figure, TrafficMeans
 from services.api.stats.site_query import Scope
 
 _WHOLE_FROM = 10
-"""A mean below this has a decimal."""
+"""An average below this has a decimal."""
 
 
 class Tile(NamedTuple):
@@ -32,7 +32,7 @@ def tiles_of(
     links: Links,
     t: Language,
 ) -> list[Tile]:
-    """Return the numbers of the period; `means` has those of each, or is empty."""
+    """Return the numbers of the period; `means` has the averages of each, or is empty."""
     return [
         Tile(
             measure,
@@ -49,7 +49,7 @@ def tiles_of(
 
 
 def detail_of(figure: Figure, t: Language) -> Tile:
-    """Return a number for which raw hits are read; a dash where nothing tells it."""
+    """Return a number that is computed from raw hits; a dash if it is unknown."""
     measure, value, change = figure
     change_text = "" if change is None else t.percent(abs(change))
     better: bool | None = (change or 0) > 0
@@ -67,7 +67,7 @@ def detail_of(figure: Figure, t: Language) -> Tile:
 
 
 def _means(scope: Scope, of: TrafficMeans, t: Language) -> list[str]:
-    """Return the mean of a day, and of a month where all months of the period are over."""
+    """Return the daily average, and the monthly one if all months of the period are over."""
     if scope.elapsed.days == 1 or of.per_day is None:
         return []
     key = "mean.day.over" if scope.is_running else "mean.day"

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/titles.csv` and `…/titles/file`: titles of pages as a file, out and in."""
+"""`/admin/sites/{slug}/titles.csv` and `…/titles/file`: page titles as a file, out and in."""
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 5000
 
 
 async def csv(page: PageRequest) -> Response:
-    """Return all titles, a part at a time, as a file that can be changed and sent back."""
+    """Stream all titles as a file that can be edited and sent back."""
     site, known, t = page.site, page.dependencies.titles, page.t
     first = await known.listed(site, "", 1, _ROWS_AT_ONCE)
     who = page.principal.name
@@ -26,7 +26,7 @@ async def csv(page: PageRequest) -> Response:
         found, number = first, 1
         while True:
             text = title_file.text(found.rows, t.column("page"), t.column("title"))
-            # The headings stand over the first part alone.
+            # Only the first part has headings.
             yield text if number == 1 else text.partition("\r\n")[2]
             if not found.has_more:
                 return
@@ -45,7 +45,7 @@ async def csv(page: PageRequest) -> Response:
 
 
 async def send(page: PageRequest) -> Response:
-    """Write the titles of a file, all or none; or return the page with what was wrong."""
+    """Write the titles of a file, all or none, or return the page with its errors."""
     try:
         sent = page.form.file
         if sent is None:

@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/titles`: what pages are called, and where that is read."""
+"""`/admin/sites/{slug}/titles`: the titles of pages, and where they are read from."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -20,16 +20,16 @@ from services.http.errors import ApiError
 _MOST_PAGES = 1000
 _REFUSED_LINES = 50
 _TOLD = (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS)
-"""Refusals that the page tells, beside those of any form."""
+"""Statuses whose errors the page shows, besides those that any form does."""
 
 
 async def titles(page: PageRequest) -> Response:
-    """Return the titles of a site, and how far the reading of its portal is."""
+    """Return the titles of a site, and the progress of reading its portal."""
     return await titles_with(page, {})
 
 
 async def write(page: PageRequest) -> Response:
-    """Write the title of a page, or return the form with what was wrong."""
+    """Write the title of a page, or return the form with its errors."""
     form = page.form
     try:
         new = NewTitle.model_validate({"path": form.get("path"), "title": form.get("title")})
@@ -40,7 +40,7 @@ async def write(page: PageRequest) -> Response:
 
 
 async def remove(page: PageRequest) -> Response:
-    """Take the title of a page away."""
+    """Remove the title of a page."""
     try:
         await page.dependencies.titles.remove(page.principal, page.site, page.form.get("path"))
     except ApiError as error:
@@ -67,7 +67,7 @@ async def plan(page: PageRequest) -> Response:
 
 
 async def fetch(page: PageRequest) -> Response:
-    """Begin to read the portal."""
+    """Start reading the portal."""
     try:
         await page.dependencies.title_fetches.begin(page.principal, page.site)
     except ApiError as error:
@@ -76,7 +76,7 @@ async def fetch(page: PageRequest) -> Response:
 
 
 async def cancel(page: PageRequest) -> Response:
-    """End the reading of the portal."""
+    """Stop reading the portal."""
     try:
         await page.dependencies.title_fetches.cancel(page.principal, page.site)
     except ApiError as error:
@@ -91,9 +91,9 @@ def _back(page: PageRequest) -> Response:
 async def titles_with(
     page: PageRequest, errors: Mapping[str, str], refused: Sequence[tuple[int, str]] = ()
 ) -> Response:
-    """Return the page with what was wrong in a form, or with the lines of a file that were.
+    """Return the page with the errors of a form, or the refused lines of a file.
 
-    refused  numbers of lines, and why each is refused
+    refused  number of each refused line, and why it was refused
     """
     site, t = page.site, page.t
     asked: Any = whole_number(page.parameter("page", "1")) or 1

@@ -19,7 +19,7 @@ DAYS = ("30", "90", "365", "")
 
 
 async def tokens(page: PageRequest) -> Response:
-    """Return every token, and the form for another."""
+    """Return every token, and the form for a new one."""
     return await _tokens(page, {}, "")
 
 

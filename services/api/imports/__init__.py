@@ -1,1 +1,1 @@
-"""Access logs that are imported: their chunks, and how far each is."""
+"""Imports of access logs: their chunks, and the progress of each."""

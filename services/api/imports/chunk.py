@@ -24,7 +24,7 @@ _TEXT_BYTES = {
 
 
 def checked(payload: bytes, site: Site, latest: int) -> Batch:
-    """Return the hits of a chunk. Raises ApiError when one is not as `luot import` makes them."""
+    """Return the hits of a chunk. Raises ApiError for one that `luot import` would not make."""
     try:
         hits = batch.decode(payload)
     except BatchError as error:
@@ -69,9 +69,9 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
 
 
 def named(payload: bytes, hits: Batch, site: Site) -> bytes:
-    """Return the payload of a chunk with its hits named as those of the site are kept.
+    """Return the payload of a chunk with the slug replaced by the name the site is kept under.
 
-    `luot import` knows a site by its slug only.
+    `luot import` only knows the slug.
     """
     if site.kept_as == site.slug:
         return payload

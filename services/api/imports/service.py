@@ -1,4 +1,4 @@
-"""Takes imports into the log, once, and keeps in the store what was taken."""
+"""Appends imports to the log, once, and records in the store what was appended."""
 
 import asyncio
 import logging
@@ -20,20 +20,20 @@ from services.store.imports import MAX_GENERATION, Import, ImportState
 from services.store.interface import Store, StoreError
 
 OVERLAP_MS = 60_000
-"""Servers write a line when a request ends: files cut one after another overlap a little."""
+"""Servers log a request when it ends, so that consecutive files overlap a little."""
 CLOCK_MS = 3_600_000
-"""How far ahead of ours the clock of an old server may be."""
+"""How far the clock of an old server may be ahead of ours."""
 NOTED_CHUNKS = 20
-"""So many chunks are between two notes in the store of how far an import is."""
+"""After how many chunks the progress of an import is recorded in the store."""
 RETRY_SECONDS = 1
 _LOOK_SECONDS = 0.25
-"""How long the log is not asked again whether it is busy."""
+"""How long the answer of the log whether it is busy is cached."""
 
 log = logging.getLogger(__name__)
 
 
 class Imports:
-    """Takes imports into the log, and keeps in the store what was taken."""
+    """Appends imports to the log, and records in the store what was appended."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Imports:
         return await register.of_site(self._store, site.kept_as)
 
     async def begin(self, site: Site, digest: str, new: NewImport, author: str) -> Begun:
-        """Begin an import, or tell where to resume it. Raises ApiError when it may not run."""
+        """Begin an import, or return where to resume it. Raises ApiError when it may not run."""
         known = await register.find(self._store, site.kept_as, digest)
         if known is not None and known.state is ImportState.DONE:
             return Begun(done=True, taken=known.lines, hits=known.hits, salt="", warnings=[])
@@ -73,8 +73,8 @@ class Imports:
                 raise ApiError(HTTPStatus.CONFLICT, {"digest": message})
             progress = await self._log.find(site.kept_as, fresh.name)
             if not new.dry_run:
-                # First the log, then the store: what the store knows and the log does not, was
-                # lost.
+                # The log first, then the store: if only the store knows of an import, the log has
+                # lost it.
                 progress = await self._log.begin(site.kept_as, fresh.name)
                 fresh = fresh._replace(taken=progress.taken, hits=progress.hits)
                 await register.write(self._store, site.kept_as, fresh)
@@ -90,7 +90,7 @@ class Imports:
         )
 
     async def _warnings(self, site: Site, new: NewImport) -> list[str]:
-        """Say what counts the time of the file already, so that both would add up."""
+        """Return warnings about other counts of the same time, to which the file would add."""
         last_at = min(new.last_at, new.until - 1) if new.until else new.last_at
         first, last = (site.day_of(at) for at in (new.first_at, last_at))
         warnings = []
@@ -152,7 +152,7 @@ class Imports:
                 raise ApiError(HTTPStatus.CONFLICT, {"file": message})
 
     async def append(self, site: Site, digest: str, after: int, upto: int, payload: bytes) -> Chunk:
-        """Append a chunk to the log, once. Raises ApiError when it is none, or out of order."""
+        """Append a chunk to the log, once. Raises ApiError if it is invalid or out of order."""
         hits = checked(payload, site, int(self._clock() * 1000) + CLOCK_MS)
         busy = await self._busy(site.kept_as)
         if busy is not None:
@@ -165,7 +165,7 @@ class Imports:
         body = named(payload, hits, site)
         outcome, taken = await self._log.append(site.kept_as, name, after, upto, len(hits), body)
         if outcome in (ImportOutcome.LOST, ImportOutcome.SEALED):
-            # Perhaps it was undone, and made again as another one.
+            # Perhaps it was undone and imported again, under another name.
             known = await self._known(site, digest)
             self._names[site.kept_as, digest] = known.name
             if known.state is ImportState.DONE:
@@ -188,7 +188,7 @@ class Imports:
         return Chunk(taken=taken, appended=outcome is ImportOutcome.APPENDED)
 
     async def _name(self, site: Site, digest: str) -> str:
-        """Return what the log knows an import by; how often it was undone is asked once."""
+        """Return the name of an import in the log, which says how often it was undone; cached."""
         name = self._names.get((site.kept_as, digest))
         if name is None:
             known = await register.find(self._store, site.kept_as, digest)
@@ -212,7 +212,7 @@ class Imports:
         return reason
 
     async def _note(self, site: Site, digest: str) -> None:
-        """Keep in the store now and then how far it is: a Redis put back is known by that."""
+        """Record the progress in the store now and then: it shows whether Redis was rolled back."""
         key = (site.kept_as, digest)
         since = self._since_noted.get(key, 0) + 1
         if since < NOTED_CHUNKS:
@@ -230,11 +230,11 @@ class Imports:
                     known._replace(taken=progress.taken, hits=progress.hits, at=self._now()),
                 )
         except StoreError as error:
-            # The chunk is in the log, and that is what counts.
+            # The chunk is in the log, which is what matters.
             log.warning("cannot note how far the import %s is: %s", digest[:12], error)
 
     async def finish(self, site: Site, digest: str) -> Finished:
-        """Tell whether all that was appended is counted, and if so, that the import is done."""
+        """Tell whether everything appended is counted; if so, record that the import is done."""
         known = await self._known(site, digest)
         _refuse_undone(known)
         if known.state is ImportState.BEGUN:
@@ -254,7 +254,7 @@ class Imports:
 
 
 def _days(site: Site, first_at: int, last_at: int) -> str:
-    """Return a span of the site's days: '2025-03-01 to 2025-03-04 (4 days)'."""
+    """Return a span of the site's days as text: '2025-03-01 to 2025-03-04 (4 days)'."""
     first, last = site.day_of(first_at), site.day_of(last_at)
     if first == last:
         return str(to_date(first))
@@ -290,7 +290,7 @@ def _refuse_undone(known: Import) -> None:
 
 
 def _refuse_lost(known: Import, progress: ImportProgress | None) -> None:
-    """Raise ApiError when the log does not know what the store knows of an import."""
+    """Raise ApiError when the log knows less of an import than the store."""
     if progress is not None and progress.taken >= known.taken:
         return
     logged = "nothing of it" if progress is None else f"line {progress.taken} only"

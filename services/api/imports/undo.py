@@ -1,8 +1,9 @@
-"""Takes an import back as a whole: what it added, and nothing else.
+"""Undoes an import as a whole: takes back what it added, and nothing else.
 
-In this order, so that it may be killed anywhere and repeated: nothing more of the import is taken
-into the log; what is there is counted; its raw hits are marked, and its entries written; its row
-stands in the ledger of corrections, and all of it counts; the register says that it is undone.
+The steps are in an order that allows it to be killed anywhere and repeated: the log accepts no more
+of the import; what is in the log is counted; its raw hits are marked, and its entries written; its
+row is added to the ledger of corrections, which puts it all into effect; the register of imports
+says that it is undone.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ from services.store.imports import Import, ImportState
 from services.store.interface import Store, StoreError
 
 COUNTED_SECONDS = 5.0
-"""How long one request waits for the aggregator; the next one waits again."""
+"""How long one request waits for the aggregator; the next one goes on waiting."""
 REREAD_PAGES = 500
 _LOOK_SECONDS = 0.2
 
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 class UndoPreview(NamedTuple):
-    """What undoing an import takes away, of what is counted of it by now."""
+    """What undoing an import would take back, of what is counted by now."""
 
     known: Import
     days: Sequence[ImportedDay]
@@ -59,17 +60,17 @@ class UndoPreview(NamedTuple):
 
     @property
     def views(self) -> int:
-        """All views of it."""
+        """All its views."""
         return sum(each.views for each in self.days)
 
     @property
     def visits(self) -> int:
-        """All visits of it."""
+        """All its visits."""
         return sum(each.visits for each in self.days)
 
 
 class Undoing:
-    """Takes imports back."""
+    """Undoes imports."""
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class Undoing:
         self._clock = clock
 
     async def preview(self, site: Site, digest: str) -> UndoPreview:
-        """Return what would be taken away, and change nothing. Raises ApiError and StoreError."""
+        """Return what would be taken back, and change nothing. Raises ApiError and StoreError."""
         known = await self._known(site, digest)
         added = await self._added(site, known)
         if known.state is ImportState.DONE:
@@ -104,7 +105,7 @@ class Undoing:
         return UndoPreview(known, of, pages, public)
 
     async def undo(self, who: Principal, site: Site, digest: str) -> Import:
-        """Undo an import as far as it goes now; return it: undone, or to be asked for again.
+        """Undo an import as far as is possible now; return it, to be called again while `undoing`.
 
         Raises ApiError, StoreError and LogError.
         """
@@ -125,9 +126,9 @@ class Undoing:
                 _refuse_unequal(known, added, progress.hits)
             elif known.taken == known.lines:
                 _refuse_unequal(known, added, known.hits)
-            # Else the log was lost half-way: what was counted is all there is to take back.
+            # Otherwise the log was lost half-way: take back what was counted.
             await self._refuse_corrected(site, known, added)
-            # The views last: once they are taken back, nothing of the import is left.
+            # Views last: once they are taken back, nothing of the import is left.
             for kept_as, of in reversed(added.items()):
                 rows = await ledger.ledger(self._store, kept_as)
                 if of and not any(row.id == _id(known) for row in rows):
@@ -173,7 +174,7 @@ class Undoing:
         return undoing
 
     async def _added(self, site: Site, known: Import) -> dict[str, list[ImportedDay]]:
-        """Return what an import added: to the site, and to its downloads, which are kept apart."""
+        """Return what an import added to the site, and to its separately kept downloads."""
         producer = import_producer(site.kept_as, known.name)
         return {
             kept_as: await import_counts.days(self._store, kept_as, producer)
@@ -199,7 +200,7 @@ class Undoing:
         total = Taken()
         for taken in entries.values():
             total = total.plus(taken)
-        # A second process that does the same writes the same rows; they count once.
+        # Another process that does the same writes the same rows, which count once.
         await import_counts.take_back(self._store, kept_as, producer, run, of)
         await ledger.write_entries(self._store, kept_as, run, entries)
         row = Correction(
@@ -220,7 +221,7 @@ class Undoing:
     async def _refuse_corrected(
         self, site: Site, known: Import, added: Mapping[str, Sequence[ImportedDay]]
     ) -> None:
-        """Raise ApiError where a correction takes views of the import, or may."""
+        """Raise ApiError if a correction takes back views of the import, or may do so."""
         of = added[site.kept_as]
         if not of:
             return
@@ -236,7 +237,7 @@ class Undoing:
         marks = await import_counts.marks(self._store, site.kept_as, producer, suspects)
         for run, row in suspects.items():
             marked = marks.get(run)
-            # Where marks are gone with their raw hits, nobody knows what they were of.
+            # If marks are gone together with their raw hits, nobody knows what they marked.
             if marked is None or marked.of_import or marked.every < row.views:
                 _refuse(
                     f"the correction {row.id} takes back views of the same days, of this import or"
@@ -244,7 +245,7 @@ class Undoing:
                 )
 
     async def _show(self, site: Site, known: Import) -> None:
-        """Keep the numbers without it as what was shown last, for a fault right after this."""
+        """Save the new numbers as the last good ones, in case of a fault right after this."""
         with suppress(StoreError):
             producer = import_producer(site.kept_as, known.name)
             pages = await import_counts.pages(self._store, site.kept_as, producer, REREAD_PAGES)
@@ -269,12 +270,12 @@ def _id(known: Import) -> str:
 
 
 def _run(site: Site, known: Import) -> str:
-    """Return the run of an undoing: the same one each time that it is repeated."""
+    """Return the run id of an undo, the same each time it is repeated."""
     return blake2b(f"{site.slug} {known.name}".encode(), digest_size=8).hexdigest()
 
 
 def _query(site: Site, of: Sequence[ImportedDay]) -> dict[str, str | int]:
-    """Return the days of an import as corrections write what they look for."""
+    """Return the days of an import as the query of a correction."""
     first, end = (to_date(day).isoformat() for day in (of[0].day, of[-1].day + 1))
     return {"from": f"{first}T00:00:00", "to": f"{end}T00:00:00", "filters": "", "more_than": 0}
 
@@ -284,7 +285,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _refuse_unequal(known: Import, added: Mapping[str, Sequence[ImportedDay]], hits: int) -> None:
-    """Raise ApiError unless the store has kept apart all that an import added."""
+    """Raise ApiError unless the store knows of everything an import added."""
     kept = sum(each.views for of in added.values() for each in of)
     if kept != hits:
         _refuse(

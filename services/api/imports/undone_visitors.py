@@ -1,7 +1,7 @@
-"""How many visitors of each day go with an import.
+"""How many visitors of each day disappear with an import.
 
-Visitors are sketches, from which nothing can be taken. So it is what a day shows less those who are
-left: by their raw hits, or where these are gone, in proportion to the visits.
+Visitors are counted with sketches, from which nothing can be subtracted. So it is what a day shows
+minus those who remain: by their raw hits or, if these are gone, in proportion to the visits.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ from services.store.interface import Store
 async def visitors_of(
     store: Store, site: str, producer: str, of: Sequence[ImportedDay]
 ) -> dict[int, int]:
-    """Return how many visitors fall away, by day. Raises StoreError."""
+    """Return how many visitors disappear, by day. Raises StoreError."""
     fallen: dict[int, int] = {}
-    # A month at a time, so that no statement takes much.
+    # A month at a time, so that no statement is expensive.
     for _, days in groupby(of, key=lambda each: period_start(each.day, Grain.MONTH)):
         fallen |= await _of_month(store, site, producer, list(days))
     return fallen

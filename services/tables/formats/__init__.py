@@ -1,1 +1,1 @@
-"""The systems whose exports are read: one file for each."""
+"""The systems whose exports can be read: one file for each."""

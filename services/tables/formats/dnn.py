@@ -1,4 +1,4 @@
-"""DNN (DotNetNuke): its site log, and the articles of two modules of news.
+"""DNN (DotNetNuke): its site log, and the articles of two news modules.
 
 `SiteLog` (DateTime, PortalId, Url, UserAgent, TabId) is in the schema of DNN up to version 8
 (`Website/Providers/DataProviders/SqlDataProvider/` in github.com/dnnsoftware/Dnn.Platform).
@@ -20,7 +20,7 @@ _ARTICLE = ("articleid", "numberofviews")
 
 
 class Dnn:
-    """The log is of views, a row each; articles are of views."""
+    """The log has a row for each view; articles count views."""
 
     name = "dnn"
     title = "DNN: table SiteLog, DnnForge_NewsArticles_Article or EasyDNNNews"
@@ -62,7 +62,7 @@ def _article(row: TableRow, how: ReadOptions) -> Iterator[CountLine]:
 
 
 def _day(row: TableRow) -> str:
-    """Return the day of a time on the clock of the server."""
+    """Return the day of a row, by the server's local time. Raises LineError."""
     text = row.text("datetime")
     try:
         return datetime.fromisoformat(text).date().isoformat()

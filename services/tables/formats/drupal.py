@@ -1,8 +1,8 @@
-"""Drupal: `node_counter` of its module Statistics.
+"""Drupal: `node_counter` of its Statistics module.
 
-The table is that of `statistics.install` in Drupal's core: nid, totalcount, daycount, timestamp.
-The address of a node is /node/ and its number, unless the same dump names an alias: `path_alias`
-(path, alias) from Drupal 8.8 on, `url_alias` (source, alias) before.
+The table is in `statistics.install` in Drupal core: nid, totalcount, daycount, timestamp. The path
+of a node is /node/ and its number, unless the same dump has an alias: in `path_alias` (path, alias)
+from Drupal 8.8 on, in `url_alias` (source, alias) before.
 """
 
 import re
@@ -18,7 +18,7 @@ _NODE = re.compile(r"/?node/(\d+)")
 
 
 class Drupal:
-    """Its counter is of views, a number for each node since it was made."""
+    """It counts views: a number for each node since that was created."""
 
     name = "drupal"
     title = "Drupal: table node_counter, and path_alias or url_alias for the addresses"

@@ -1,4 +1,4 @@
-"""What a format of an export has: a name, how it is recognised, and how it is read."""
+"""The interface of an export's format: its name, how it is recognised, and how it is read."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,14 @@ class TableFormat(Protocol):
     """One system, or one kind of export.
 
     name      as given to --format
-    title     for people, with what is expected in such a file
+    title     display name, with what such a file should contain
     """
 
     name: str
     title: str
 
     def recognises(self, tables: Tables) -> bool:
-        """Tell whether tables with such names and columns are of this system."""
+        """Tell whether tables with these names and columns belong to this system."""
         ...
 
     def read(self, file: TableFile, how: ReadOptions) -> Iterator[CountLine]:
@@ -37,9 +37,9 @@ def has(columns: tuple[str, ...], *names: str) -> bool:
 
 
 def address(pattern: str, row: TableRow, more: Mapping[str, str]) -> str:
-    """Return the address of a page, from the columns of its row and what else is known of it.
+    """Return the URL of a page, from the columns of its row and what else is known about it.
 
-    Raises LineError for a name that there is not.
+    Raises LineError for an unknown name in the pattern.
     """
     known = {**row.values, **more}
 

@@ -1,8 +1,8 @@
 """Google Analytics 4: reports and explorations as CSV.
 
 A file begins with notes: `# Pages and screens: …`, `# Start date: 20240101`, `# End date: …`. A
-report may hold several tables; the one with most columns is that of the report, the others are
-of its charts. Dates are written 20240131 (support.google.com/analytics/answer/9317657).
+report may contain several tables; the one with the most columns is the report itself, the others
+belong to its charts. Dates are written as 20240131 (support.google.com/analytics/answer/9317657).
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _DAY = "date"
 
 
 class GoogleAnalytics:
-    """Its sessions end after 30 minutes; below its threshold, it leaves rows out."""
+    """Its sessions end after 30 minutes; it omits rows below its threshold."""
 
     name = "ga4"
     title = "Google Analytics 4: a report or an exploration with Views by page path or by Date"

@@ -1,8 +1,8 @@
 """GoatCounter's CSV export: a row for each page view.
 
-The columns are those of goatcounter.com/help/export, version 2, which the name of the first column
-begins with: 2Path, Title, Event, UserAgent, Browser, System, Session, Bot, Referrer, …, FirstVisit,
-Date. Date is in UTC.
+The columns are those of goatcounter.com/help/export, version 2, as the first column's name begins
+with the version: 2Path, Title, Event, UserAgent, Browser, System, Session, Bot, Referrer, …,
+FirstVisit, Date. Date is in UTC.
 """
 
 import re
@@ -18,7 +18,7 @@ _COLUMNS = ("event", "session", "bot", "firstvisit", "date")
 
 
 class GoatCounter:
-    """A visit is the first view of a session of eight hours at most."""
+    """The first view of a session, which lasts eight hours at most, counts as a visit."""
 
     name = "goatcounter"
     title = "GoatCounter: its CSV export, of version 2"

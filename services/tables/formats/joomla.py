@@ -1,9 +1,10 @@
-"""Joomla: `hits` of its articles, and the two tables of visitor counters that portals use.
+"""Joomla: `hits` of its articles, and the tables of two visitor counters that portals use.
 
 `#__content` and `#__categories` are in `installation/sql/mysql/base.sql` of
-github.com/joomla/joomla-cms. `#__vvcounter_logs` is that of Vinaora Visitors Counter
-(`helpers/vinaora_visitors_counter.php`): a row an hour with the visits since the row before, bots
-among them. `#__vvisitcounter`, of its first versions and of mod_vvisit_counter, has a row a visit.
+github.com/joomla/joomla-cms. `#__vvcounter_logs` belongs to Vinaora Visitors Counter
+(`helpers/vinaora_visitors_counter.php`): a row per hour with the visits since the previous row,
+including bots. `#__vvisitcounter`, of its first versions and of mod_vvisit_counter, has a row per
+visit.
 """
 
 import re
@@ -21,7 +22,7 @@ _VISITS = re.compile(r"(?:.*_)?vvisit_?counter")
 
 
 class Joomla:
-    """Its counters are of visits, its articles are of views."""
+    """Its counters count visits, its articles count views."""
 
     name = "joomla"
     title = "Joomla: tables #__content, #__vvcounter_logs or #__vvisitcounter"
@@ -61,7 +62,7 @@ def _hour(row: TableRow, how: ReadOptions) -> Iterator[CountLine]:
     visits, bots = row.count("visits"), row.count("bots")
     if bots:
         how.left_out["hours' visits of bots"] += bots
-    # The row of midnight is of the hour that has just ended.
+    # The row of midnight is for the hour that has just ended.
     day = row.day_of_seconds(how.zone, "time", less=1)
     if visits > bots:
         yield CountLine(row.number, Grain.DAY, day, visits=visits - bots)

@@ -1,4 +1,4 @@
-"""The formats that are known, and which of them a file has."""
+"""The known formats, and how the format of a file is recognised."""
 
 from services.tables.file import TableFile
 from services.tables.formats.dnn import Dnn
@@ -34,9 +34,9 @@ _UNKNOWN = "columns that are not named, as CREATE TABLE is missing"
 
 
 def recognised(file: TableFile, name: str = "") -> TableFormat:
-    """Return the format of a file, which has to be `name` where that is given.
+    """Return the format of a file, which has to be `name` if that is given.
 
-    Raises TableError for a file of no known format, of several, or of another one.
+    Raises TableError if the file has no known format, several, or another one.
     """
     if name and name not in NAMES:
         raise TableError(f"--format {name!r} is not known; expected one of {', '.join(NAMES)}")

@@ -1,9 +1,9 @@
 """Matomo's reports as CSV: visits by day, and pages.
 
 The columns are those of its reporting API (developer.matomo.org/api-reference/reporting-api):
-`API.get` and `VisitsSummary.get` with a period of days give date, nb_visits and, of the former,
-nb_pageviews; `Actions.getPageUrls` with flat=1 gives label, nb_visits, nb_hits and the address as
-`url` or `metadata_url`. A report may also have the names that it shows in English.
+`API.get` and `VisitsSummary.get` by day have date and nb_visits, the former also nb_pageviews;
+`Actions.getPageUrls` with flat=1 has label, nb_visits, nb_hits and the URL as `url` or
+`metadata_url`. The columns of a report may also have their English display names.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _VIEWS = ("nb_hits", "pageviews")
 
 
 class Matomo:
-    """Its visits end after 30 minutes, as ours do. Its actions are not views: downloads are in."""
+    """Its visits end after 30 minutes, like ours. Its actions include downloads, not just views."""
 
     name = "matomo"
     title = "Matomo: API.get or VisitsSummary.get by day, or Actions.getPageUrls, as CSV"

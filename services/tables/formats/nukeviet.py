@@ -1,9 +1,9 @@
-"""NukeViet: the table `nv4_counter`, and `hitstotal` of the articles of its modules of news.
+"""NukeViet: the table `nv4_counter`, and `hitstotal` of the articles of its news modules.
 
-The tables are those of `install/` in github.com/nukeviet/nukeviet: `<prefix>_counter` with c_type,
-c_val, last_update and c_count, `<prefix>_<language>_<module>_rows` and `…_cat`. A counter row is
-used again in the next month or year, and keeps the time of its last count; so that time, and not
-the file's, says which month or year a number is of.
+The tables are in `install/` of github.com/nukeviet/nukeviet: `<prefix>_counter` with c_type, c_val,
+last_update and c_count, `<prefix>_<language>_<module>_rows` and `…_cat`. Counter rows of days and
+months are reused in the next month or year, and keep the time of their last count; that time, not
+the file's, shows which month or year a number belongs to.
 """
 
 import re
@@ -22,7 +22,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 
 class NukeViet:
-    """Its counter is of visits, its articles are of views."""
+    """Its counter counts visits, its articles count views."""
 
     name = "nukeviet"
     title = "NukeViet: tables nv4_counter and nv4_vi_news_rows, as a dump or each as CSV"
@@ -55,7 +55,7 @@ class NukeViet:
 
 
 def _is_news(table: str) -> bool:
-    """Tell whether a table is one of articles: `nv4_vi_news_1` holds copies, a CSV has no name."""
+    """Tell whether a table may hold articles; `nv4_vi_news_1` holds copies, a CSV has no name."""
     return not table or _NEWS.fullmatch(table) is not None or table.endswith(".csv")
 
 

@@ -1,7 +1,7 @@
-"""Lists of numbers as people keep them: `path,views`, or `day,visits,views`.
+"""Simple lists of numbers: `path,views`, or `day,visits,views`.
 
-The two are what `luot convert` itself writes; a list of pages may have a day, too, as
-`path,views,date`, and its days are added up.
+These two are what `luot convert` itself writes. A list of pages may also have days, as in
+`path,views,date`; these are added up.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _KNOWN = {*_PATH, *_DAY, "views", "visits"}
 
 
 class PlainList:
-    """A CSV file with a header of such names, and no other column."""
+    """A CSV file with these column names, and no other columns."""
 
     name = "plain"
     title = "CSV with the columns path,views[,date] or day,visits,views"

@@ -1,4 +1,4 @@
-"""Plausible's export: a zip of CSV files, one for each kind of report.
+"""Plausible's export: a zip with a CSV file for each kind of report.
 
 The columns are those of `lib/plausible/exports.ex` in github.com/plausible/analytics:
 `imported_visitors_<from>_<to>.csv` (date, visitors, pageviews, bounces, visits, visit_duration) and

@@ -1,8 +1,7 @@
 """Umami's CSV export: a row for each event.
 
-The columns are those of the table `website_event` (`db/clickhouse/schema.sql` in
-github.com/umami-software/umami), of which an export has most. An event of type 1 is a page view;
-created_at is in UTC.
+It has most columns of the table `website_event` (`db/clickhouse/schema.sql` in
+github.com/umami-software/umami). An event of type 1 is a page view; created_at is in UTC.
 """
 
 from collections.abc import Iterator
@@ -15,11 +14,11 @@ from services.tables.line import CountLine, LineError, ReadOptions
 
 _COLUMNS = ("session_id", "url_path", "event_type", "created_at")
 MOST_VISITS = 5_000_000
-"""Visits are told apart in memory, at some 60 bytes each."""
+"""The visits seen are kept in memory, at some 60 bytes each."""
 
 
 class Umami:
-    """A visit has an id of its own; in exports without it, a session and day is one."""
+    """Visits have ids; in exports without them, a session on one day is a visit."""
 
     name = "umami"
     title = "Umami: website_event of its export"

@@ -22,7 +22,7 @@ _PURGED = ("category", "page_id", "uri", "value")
 
 
 class WpStatistics:
-    """Its visits are views; its visitors, each once a day, are nearest to visits."""
+    """What it calls visits are views; its visitors, each once a day, are closest to visits."""
 
     name = "wp-statistics"
     title = "WP Statistics: tables wp_statistics_visit, _visitor, _summary_totals and _pages"
@@ -53,7 +53,7 @@ class WpStatistics:
                 visits = before.visits + (kind == "visitor")
                 views = before.views + (row.count("visit") if kind == "views" else 0)
                 single[day] = CountLine(row.number, Grain.DAY, day, visits=visits, views=views)
-        # Both count the same days; the summary is what the plugin itself goes by.
+        # Both count the same days; the plugin itself relies on the summary.
         yield from (single | summary).values()
 
 

@@ -17,7 +17,7 @@ _MINUTE_MS = 60_000
 
 
 class Grain(StrEnum):
-    """How long the period of one counter row is."""
+    """The length of the period of a counter row."""
 
     DAY = "day"
     MONTH = "month"

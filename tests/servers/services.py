@@ -24,7 +24,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = directory / f"{name}.log"
         self._environ = {key: value for key, value in os.environ.items() if key[:5] != "LUOT_"}
-        self._environ |= {"LUOT_SPOOL": str(directory / "spool")}
+        self._environ |= {"LUOT_SPOOL": str(directory / "spool"), "TMPDIR": str(directory)}
         self._environ |= {"LUOT_SALTS": str(default_folder())}
         self._environ |= {"LUOT_PORT": str(self.port), **environ}
         self.launcher: Sequence[str] = ()

@@ -90,7 +90,7 @@ def router(
         after: Annotated[int, Query(ge=0, le=MAX_LINES, description="line of the one before")],
         upto: Annotated[int, Query(ge=1, le=MAX_LINES, description="its own last line")],
     ) -> Chunk:
-        """Append the pages of the lines after one and up to another; given twice, they count once.
+        """Append the page views of lines `after` + 1 to `upto`; sent twice, they count once.
 
         429 while the aggregator is behind or Redis is full: try again after `Retry-After`.
         """
@@ -124,8 +124,8 @@ def router(
     ) -> ImportOut:
         """Take back an import as a whole; the same file may be imported again afterwards.
 
-        Ask again while its state is `undoing`: what is in the log of it has to be counted first.
-        Twice is once.
+        Ask again while its state is `undoing`: hits of it that are still in the log have to be
+        counted first. Asking twice does no harm.
         """
         async with _clear_errors():
             return import_out(await undoing().undo(who, site, digest))

@@ -64,7 +64,7 @@ class ImportOut(BaseModel):
 
 
 class UndoneDay(BaseModel):
-    """What undoing an import takes away of a day."""
+    """What undoing an import subtracts from a day."""
 
     day: datetime.date
     views: int
@@ -72,7 +72,7 @@ class UndoneDay(BaseModel):
 
 
 class UndonePage(BaseModel):
-    """What undoing an import takes away of a page."""
+    """What undoing an import subtracts from a page."""
 
     path: str
     views: int

@@ -106,7 +106,8 @@ class Proxy:
                 for way in ways:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
+            # Of a connection that ends cancelled, by stop(), Python 3.11 prints a traceback.
             pass
         finally:
             for end in (writer, behind):

@@ -29,7 +29,7 @@ def tell(values: Mapping[str, int], data: Path | None = None) -> None:
         else:
             asyncio.run(_into_store(values, data))
     except (OSError, SettingsError, StoreError, UpError, ValueError) as error:
-        note(f"this is not recorded in the store: {reason(error)}")
+        note(f"this could not be recorded in the store: {reason(error)}")
 
 
 async def _into_store(values: Mapping[str, int], data: Path | None) -> None:

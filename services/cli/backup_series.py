@@ -103,9 +103,9 @@ def _verify(series: Series, path: Path) -> None:
         return
     if code == NOT_GOOD:
         aside = Shelf(series.into).condemn(path)
-        note(f"the backup is not good; it is now {aside}", fg="red")
+        note(f"the backup is unusable; it is now {aside}", fg="red")
         raise typer.Exit(NOT_GOOD)
-    fail(f"{path} was not verified (exit code {code}); it stays, and so does every other backup")
+    fail(f"{path} was not verified (exit code {code}); it is kept, and so is every other backup")
 
 
 def _rotate(series: Series) -> None:
@@ -116,9 +116,9 @@ def _rotate(series: Series) -> None:
         return
     gone, left = Shelf(series.into).rotate(Rule(series.keep, series.keep_weekly))
     for path in gone:
-        say(f"{path}: removed, newer ones are kept")
+        say(f"{path}: removed; newer ones are kept")
     for path in left:
-        note(f"{path} stays: there are files in it that are no backup's")
+        note(f"{path} is kept: it has files that do not belong to a backup")
 
 
 def _again_and_again(series: Series, every: timedelta) -> NoReturn:

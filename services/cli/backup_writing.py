@@ -24,7 +24,7 @@ def write(folder: Path, data: Path | None, name: Path | None = None) -> None:
         manifest = asyncio.run(_backup(folder, data))
         counted_up_to = newest(manifest)
     say(f"{name or folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
-    say(f"Everything counted up to {counted_up_to} is in it.")
+    say(f"It includes everything counted up to {counted_up_to}.")
     if through_api(data):
         tell(_records(manifest), data)
 

@@ -37,7 +37,7 @@ def examine_page(url: str) -> "list[Check]":
             "answer",
             answer.is_success and "html" in kind,
             f"{answer.status_code}, {kind or 'no type'}, from {answer.url}",
-            "expected a page of HTML that anybody may see",
+            "expected an HTML page that anyone may see",
         )
         policies = answer.headers.get_list("content-security-policy", split_commas=True)
         tag = look_at(read_page(str(answer.url), text, policies), findings)
@@ -72,7 +72,7 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
             "Luot",
             False,
             f"{tag.origin} cannot be reached from here: {error or type(error).__name__}",
-            "look at its address, certificate and firewall: browsers need it as well",
+            "check its address, certificate and firewall: browsers must reach it, too",
         )
         return
     body = script.content
@@ -85,18 +85,19 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
         script.is_success and whole,
         f"the script answers {script.status_code}"
         + ("" if whole else ", but not with the bytes that `integrity` names"),
-        "take the line that `luot snippet` prints",
+        "use the line that `luot snippet` prints",
     )
     reason = hit.headers.get("x-luot-dropped", "") if hit.is_success else f"{hit.status_code}"
     site, host = tag.site or "the site of its host", urlsplit(page).hostname
     advice = {
-        "unknown_site": "there is no such site: `luot site list` names those there are",
-        "foreign_host": f"`luot site edit {tag.site or 'SITE'} --host {host}`, with its others",
+        "unknown_site": "there is no such site: `luot site list` lists the sites",
+        "foreign_host": f"`luot site edit {tag.site or 'SITE'} --host {host}`, together with its"
+        " other hosts",
     }
     ok = {"prefetch": True, "unknown_site": False, "foreign_host": False}.get(reason)
     findings.add(
         "site",
         ok,
         f"pages of {host} are counted on {site}" if ok else f"{site}: Luot answers {reason!r}",
-        advice.get(reason, "look at /readyz of Luot"),
+        advice.get(reason, "check /readyz of Luot"),
     )

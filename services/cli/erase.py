@@ -14,8 +14,8 @@ _AWAY = {429, 502, 503, 504}
 def erase(admin: Admin, slug: str, yes: bool) -> None:
     """Erase a site, or what is left of one that was removed, and wait until it is gone."""
     kept = admin.call("GET", f"/sites/{slug}/erase")
-    say(f"{slug} is erased for good, with {_described(kept)}, and its settings.", err=True)
-    say("It leaves its users, and tokens for it alone are revoked.", err=True)
+    say(f"{slug} will be deleted for good, with {_described(kept)}, and its settings.", err=True)
+    say("Its users lose access to it, and tokens for it alone are revoked.", err=True)
     if not yes:
         confirm(f"Erase {slug}?")
     admin.until(
@@ -25,8 +25,8 @@ def erase(admin: Admin, slug: str, yes: bool) -> None:
         seconds=WAIT_SECONDS,
         away=_AWAY,
         waiting=f"{slug} is no longer counted or shown, but the aggregator has not deleted all of"
-        " it; is it running?",
-        again="waits for it",
+        " it yet; is it running?",
+        again="to keep waiting",
     )
     say(f"erased {slug}")
 

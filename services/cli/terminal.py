@@ -13,7 +13,7 @@ UNUSABLE = 2
 """Exit code when something given to us cannot be used: an option, a setting, a file, a port."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def say(text: str, *, err: bool = False, fg: str | None = None) -> None:
@@ -47,14 +47,19 @@ def clear_errors(*errors: type[Exception]) -> Iterator[None]:
 def confirm_removal(kind: str, name: str) -> None:
     """Ask for confirmation of a removal, and end the command without it."""
     if not sys.stdin.isatty():
-        fail(f"nobody is there to be asked whether {name} goes; give --yes")
+        fail(
+            f"standard input is not a terminal, so the removal of {name} cannot be confirmed; give"
+            " --yes"
+        )
     ask(f"Remove the {kind} {name}?")
 
 
 def confirm(question: str) -> None:
     """Ask, and end the command unless the answer is yes."""
     if not sys.stdin.isatty():
-        fail(f"{said(question)} Nobody is there to be asked; give --yes")
+        fail(
+            f"{said(question)} Standard input is not a terminal, so nobody can be asked; give --yes"
+        )
     ask(question)
 
 

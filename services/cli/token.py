@@ -11,7 +11,7 @@ from services.cli.terminal import Json, fail, say, show_json, table, when
 from services.cli.user import OfGroups, Sites, places
 
 app = typer.Typer(
-    help="Tokens of programs: add, list, revoke. Talks to the running API (LUOT_URL and"
+    help="Tokens for programs: add, list, revoke. Talks to the running API (LUOT_URL and"
     " LUOT_TOKEN, or --data).",
     no_args_is_help=True,
 )
@@ -25,7 +25,7 @@ def add(
     role: Annotated[
         str,
         typer.Option(
-            help="owner, editor, viewer, send (hits, from a server) or backup (luot backup)."
+            help="owner, editor, viewer, send (hits from a server) or backup (luot backup)."
         ),
     ] = "viewer",
     sites: Sites = None,
@@ -33,12 +33,12 @@ def add(
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires: Annotated[
         str | None,
-        typer.Option(help="90d, or 2027-01-31 (its end, UTC). [default: never]"),
+        typer.Option(help="Lifetime (90d), or last day (2027-01-31, UTC). [default: never]"),
     ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Make a token, and print it: it is not shown again."""
+    """Create a token, and print it: it is not shown again."""
     fields = {
         "role": role,
         "sites": places(sites, groups),
@@ -57,7 +57,7 @@ def add(
 
 @app.command("list")
 def list_tokens(data: Data = None, as_json: Json = False) -> None:
-    """List the tokens, without what is secret of them."""
+    """List the tokens, without their secrets."""
     with connected(data) as admin:
         tokens = admin.call("GET", "/tokens")["tokens"]
     if as_json:
@@ -85,12 +85,12 @@ def list_tokens(data: Data = None, as_json: Json = False) -> None:
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(help="Id of the token, see `luot token list`.")],
+    token: Annotated[str, typer.Argument(help="ID of the token; see `luot token list`.")],
     data: Data = None,
 ) -> None:
     """Revoke a token: it stops working within a second."""
     if token.startswith("luot_"):
-        fail("that is the token itself; expected its id, see `luot token list`")
+        fail("that is the token itself; expected its ID, see `luot token list`")
     with connected(data) as admin:
         admin.call("DELETE", f"/tokens/{token}")
     say(f"revoked {token}")
@@ -109,5 +109,5 @@ def _expiry(text: str | None) -> str | None:
             raise ValueError
         last = date.fromisoformat(text)
     except ValueError:
-        fail(f"--expires {text!r} is no time; expected for example 90d or 2027-01-31")
+        fail(f"--expires {text!r} is not a time; expected for example 90d or 2027-01-31")
     return datetime.combine(last, time.max, UTC).isoformat()

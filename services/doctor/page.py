@@ -99,11 +99,11 @@ def look_at(page: Page, findings: Findings) -> Tag | None:
         findings.add(
             "script",
             None if late else False,
-            "code of the page loads it later; that cannot be looked at"
+            "code on the page loads it later; that cannot be checked"
             if late
-            else "there is no script of Luot in the page",
-            "put the line of `luot snippet` into the template; if it is there, clear the portal's"
-            " cache. A tag manager's scripts are not seen here",
+            else "the page has no Luot script",
+            "put the line from `luot snippet` into the template; if it is there already, clear"
+            " the portal's cache. Scripts from a tag manager are not seen here",
         )
     else:
         found = f"{tags[0].url}, for {tags[0].site or 'no site'}"
@@ -117,11 +117,11 @@ def look_at(page: Page, findings: Findings) -> Tag | None:
         )
         _look_at_policy(page, tags[0], findings)
     if _MEASUREMENT in page.code:
-        findings.add("national measurement", True, "its tag is in the page, beside Luot's")
+        findings.add("national measurement", True, "its tag is in the page, next to Luot's")
     elif _MATOMO in page.code:
-        findings.add("national measurement", None, "there is a Matomo's tag, but none with _govaq")
+        findings.add("national measurement", None, "there is a Matomo tag, but none with _govaq")
     else:
-        found = f"there is no tag of it in this page of {host}; see docs/emc.md"
+        found = f"its tag is not in this page of {host}; see docs/emc.md"
         findings.add("national measurement", None, found)
     return tags[0] if tags else None
 
@@ -141,7 +141,7 @@ def _look_at_policy(page: Page, tag: Tag, findings: Findings) -> None:
     if not page.policies:
         found = "the page sends none, so nothing is forbidden"
     elif refused:
-        found = f"it forbids Luot by {', '.join(dict.fromkeys(refused))}"
+        found = f"it blocks Luot with {', '.join(dict.fromkeys(refused))}"
     else:
         found = "it allows script, hits and image"
     findings.add(

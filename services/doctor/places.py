@@ -30,7 +30,7 @@ async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
     try:
         file = await asyncio.to_thread(country_file.check, path)
     except CountryFileError as error:
-        advice = "put a file in its place: luot country FILE"
+        advice = "install another file: luot country FILE"
         findings.add("countries", False, str(error), advice)
         return findings.checks
     age = datetime.fromtimestamp(clock(), UTC).date() - file.day
@@ -40,6 +40,6 @@ async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
         f"{path}: {file.kind} of {file.day}, with provinces"
         if file.regions
         else f"{path}: {file.kind} of {file.day}, without provinces",
-        "it is more than a year old: put a newer one in its place: luot country FILE",
+        "it is more than a year old; install a newer one: luot country FILE",
     )
     return findings.checks

@@ -68,15 +68,17 @@ async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check
     named = environ.get("LUOT_SPOOL")
     folder = Path(named) if named else None
     if folder is None or not folder.is_dir():
-        findings.add("spool", None, "LUOT_SPOOL names no folder here; ask where ingest runs")
+        findings.add(
+            "spool", None, "LUOT_SPOOL names no folder on this machine; run this where ingest runs"
+        )
         return findings.checks
     waiting = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     free = shutil.disk_usage(folder).free
     findings.add(
         "spool",
         os.access(folder, os.W_OK | os.X_OK) and free > MIN_FREE_BYTES,
-        f"{folder}: {waiting:,} bytes wait, {free / (1 << 30):.1f} GiB are free",
-        "let ingest write there and make room: it takes hits when Redis is away",
+        f"{folder}: {waiting:,} bytes waiting, {free / (1 << 30):.1f} GiB free",
+        "let ingest write there, and make room: the spool takes hits while Redis is away",
     )
     await findings.attempt(
         "spools of other logs", lambda: _others(findings, folder, log), LogError, OSError
@@ -102,5 +104,5 @@ async def _others(findings: Findings, folder: Path, log: Log) -> None:
         if others
         else f"none; this log is {identity}",
         "start the ingest of that Luot. If that log is gone for good and its hits belong to this"
-        " one, delete the .log file beside the folder: the next ingest here adopts it",
+        " one, delete the .log file next to the folder: the next ingest to start here adopts it",
     )

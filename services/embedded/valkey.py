@@ -101,8 +101,8 @@ class EmbeddedValkey:
         while not file_locks.take(lock):
             if asyncio.get_running_loop().time() > deadline:
                 raise UpError(
-                    f"a Valkey of an earlier start still runs on {self.folder} and does not end;"
-                    f" stop it first (process {stale or 'unknown'})"
+                    f"a Valkey from an earlier start still runs on {self.folder} and does not"
+                    f" stop; stop it first (process {stale or 'unknown'})"
                 )
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -163,7 +163,7 @@ def _socket_path(folder: Path) -> Path:
     short = Path(tempfile.gettempdir()) / f"luot-{os.getuid()}-{name}"
     short.mkdir(mode=0o700, exist_ok=True)
     if short.is_symlink() or short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
-        raise UpError(f"{short} is not a folder of ours alone; remove it")
+        raise UpError(f"{short} is not a private folder of this user; remove it")
     return short / "valkey.sock"
 
 

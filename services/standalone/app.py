@@ -149,7 +149,7 @@ class Standalone:
             except UpError:
                 raise
             except Exception as error:
-                raise UpError(f"the aggregator cannot go on: {error}") from error
+                raise UpError(f"the aggregator cannot continue: {error}") from error
 
     async def stop(self) -> None:
         """Stop what runs: first ingest, then the aggregator, last the stores."""
@@ -186,12 +186,12 @@ async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
 
 
 async def _valkey_ended(valkey: EmbeddedValkey) -> None:
-    raise UpError(f"the embedded Valkey ended: {await valkey.wait()}")
+    raise UpError(f"the embedded Valkey has stopped: {await valkey.wait()}")
 
 
 async def _server_ended(http: server.HttpServer) -> None:
     await http.wait()
-    raise UpError("the HTTP server ended")
+    raise UpError("the HTTP server has stopped")
 
 
 def run(settings: UpSettings, say: Say = print) -> None:
@@ -212,7 +212,7 @@ async def _run(settings: UpSettings, say: Say) -> None:
         if stop_requested.is_set():
             # Nothing accepted is lost: it is in the log, on disk.
             os._exit(INTERRUPTED)
-        say("Stopping (Ctrl-C again ends it at once)")
+        say("Stopping (press Ctrl-C again to end it at once)")
         stop_requested.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

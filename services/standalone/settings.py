@@ -33,7 +33,7 @@ class UpSettings(ApiSettings, frozen=True, kw_only=True):
             for key in variables_of(name):
                 if key in environ:
                     raise SettingsError(
-                        f"{key} is set, but `luot up` runs stores of its own; unset it, or run"
-                        " `luot ingest`, `luot aggregator` and `luot api`"
+                        f"{key} is set, but `luot up` runs its own stores; unset it, or run `luot"
+                        " ingest`, `luot aggregator` and `luot api`"
                     )
         return super().read(environ, **given)

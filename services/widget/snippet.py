@@ -193,39 +193,40 @@ _OPEN = {Lang.VI: "xem các con số", Lang.EN: "see the numbers"}
 _PARTS = (
     ("", ("script", "block", "style", "views", "image", "old")),
     (
-        "Without a script: where the portal takes none, these stand instead of all above",
+        "Without a script: for a portal that allows none, use these instead of everything above",
         ("image_alone", "badge", "frame", "include"),
     ),
     ("Variants: for those who need them", ("pinned", "late")),
 )
 _TITLES = {
     "script": "1. The script, in the head of every page: counts, and fills in the numbers",
-    "block": "2. The block, where it is to be seen",
-    "style": "3. Into the portal's style sheet: keeps the place of the block until it is there",
+    "block": "2. The block, where it should appear",
+    "style": "3. In the portal's style sheet: reserves the space of the block until it appears",
     "views": "4. The views of an article, in the article's template",
-    "image": "5. Beside the script, in the body of every page: counts readers without scripts."
-    " {page}",
+    "image": "5. In addition to the script, in the body of every page: counts readers with"
+    " JavaScript turned off. {page}",
     "old": "6. Before the script, in the head of every page: counts readers whose browser is too"
     " old for the script, such as Internet Explorer 11. Other browsers skip this line",
     "image_alone": "Counts, on every page. {page}",
-    "badge": "Shows the block as a picture, does not count. The link leads to the numbers as text,"
-    " for readers who cannot see a picture",
-    "frame": "Shows the block as a frame, does not count",
-    "include": "Shows the block as text, does not count. The portal's web server has to pass"
-    " /counter/ on to Luot",
+    "badge": "Shows the block as an image, does not count. The link leads to the numbers as text,"
+    " for readers who cannot see an image",
+    "frame": "Shows the block in a frame, does not count",
+    "include": "Shows the block as text, does not count. The portal's web server must proxy"
+    " /counter/ to Luot",
     "pinned": "Instead of 1: the script of this version ({version}), which never changes",
     "late": "Instead of 1: the script after everything else, for a page that must not wait for it"
-    " even where Luot hangs. Under a Content-Security-Policy add {late} to script-src, or put what"
-    " is inside the tags into a script file of the portal's own",
+    " even if Luot hangs. Under a Content-Security-Policy, add {late} to script-src, or"
+    " put the code inside the tags into a script file of the portal's own",
 }
 _POLICY = (
-    "Content-Security-Policy: only for a portal that sends one. Add to those of these lines that"
-    " the portal has (frame-src is for the frame only):"
+    "Content-Security-Policy: only for a portal that sends one. Add to those of these directives"
+    " that the portal has already (frame-src is for the frame only):"
 )
 _POLICY_LINES = (
-    "Where the portal has no such line but default-src, first make the line as a copy of"
-    " default-src: a line of its own replaces default-src, and what is not in it is forbidden."
-    " trusted-types only where the portal sends require-trusted-types-for and has this line."
+    "If the portal has no such directive but has default-src, first create the directive as a"
+    " copy of default-src: a directive of its own replaces default-src, and what is not in it is"
+    " blocked. Add trusted-types only if the portal sends require-trusted-types-for and has this"
+    " directive."
 )
 _MARGIN = " " * 5
 

@@ -87,7 +87,7 @@ def _plain(value: object) -> str:
 
 
 def _words() -> "Language | None":
-    """Return the words of the dashboard; None in English, where names are those of the API."""
+    """Return the words of the dashboard; None in English, which uses the API's names."""
     if spoken() is Lang.EN:
         return None
     from services.api.dashboard.language import Language

@@ -143,7 +143,7 @@ def _show_reversed(answer: dict[str, Any], as_json: bool, *, was_reversed: bool)
 
 
 def _first_day(grain: str, start: str | None) -> str | None:
-    """Return the first day of what was given as 2025, 2025-07 or a whole date."""
+    """Return the first day of a period given as 2025, 2025-07 or a full date."""
     if start is None:
         return None
     missing = {"year": "-01-01", "month": "-01"}.get(grain, "")

@@ -1,4 +1,4 @@
-"""The command `luot balance import`: the numbers of a file as one entry of the ledger."""
+"""The command `luot balance import`: the numbers in a file, as one entry in the ledger."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from services.cli.connection import Admin, Data, connected, reason
 from services.cli.terminal import Json, fail, say
 
 SECONDS = 300.0
-"""How long a file of as many lines as may be can take on a slow machine."""
+"""How long a file with the maximum number of lines can take on a slow machine."""
 
 
 def import_balances(
@@ -67,7 +67,7 @@ def import_balances(
 
 
 def _default_id(admin: Admin, site: str, content: bytes) -> str:
-    """Return the id of a file; another one each time that it was taken back."""
+    """Return the ID of a file: a new one each time that it has been reversed."""
     from hashlib import blake2b
 
     name = of_content = f"file:{blake2b(content, digest_size=8).hexdigest()}"
@@ -79,7 +79,7 @@ def _default_id(admin: Admin, site: str, content: bytes) -> str:
 
 
 def find_bulk(admin: Admin, site: str, name: str) -> Any:
-    """Return a bulk entry; None where there is no such."""
+    """Return a bulk entry, or None if there is none of that ID."""
     import httpx
 
     try:

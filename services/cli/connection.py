@@ -94,9 +94,9 @@ class Admin:
 
 @contextmanager
 def connected(data: Path | None, seconds: float = TIMEOUT_SECONDS) -> Iterator[Admin]:
-    """Connect to the Luot of a data folder, or else of the settings.
+    """Connect to the Luot of a data folder, or to that of the settings.
 
-    `seconds` are how long an answer may take.
+    `seconds` is how long an answer may take.
     """
     import httpx
 

@@ -1,4 +1,4 @@
-"""The command `luot convert`: the export of another counter becomes lines for opening balances."""
+"""The command `luot convert`: turns another counter's export into lines for opening balances."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 
 class Lines(StrEnum):
-    """What of an export is wanted."""
+    """The part of an export to print."""
 
     DAYS = "days"
     PAGES = "pages"

@@ -1,4 +1,4 @@
-"""The commands `luot correct …`: counted views that are taken back, through the admin API."""
+"""The commands `luot correct …`: take back counted views, through the admin API."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ app = typer.Typer(
 
 PAGE = 500
 ANSWER_SECONDS = 180.0
-"""A correction of a large site goes through its raw hits several times."""
+"""A correction on a large site reads its raw hits several times."""
 _AGE = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WHICH = "Which views"
@@ -179,7 +179,7 @@ def peak(
 
 
 def _moment(text: str) -> str:
-    """Return a moment as the API takes it; an age becomes a time."""
+    """Return a moment as the API expects it; an age is converted to a time."""
     from datetime import UTC, datetime, timedelta
 
     if age := _AGE.fullmatch(text):
@@ -198,7 +198,7 @@ def _filters(values: Mapping[str, list[str] | None], others: list[str]) -> str:
 
 
 def _escaped(value: str) -> str:
-    """Return a value for a filter, in which only * has a meaning."""
+    """Escape a value for a filter, so that only * has a special meaning."""
     return re.sub(r"([;|\\])", r"\\\1", value)
 
 

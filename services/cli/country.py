@@ -1,4 +1,4 @@
-"""The command `luot country`: a file with countries is checked and put in its place."""
+"""The command `luot country`: checks and installs a country database."""
 
 from pathlib import Path
 from typing import Annotated

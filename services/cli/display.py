@@ -1,4 +1,4 @@
-"""The options of `luot site` that say how a site's block looks."""
+"""The options of `luot site` for the appearance of a site's block."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from services.cli.terminal import fail
 from services.model import display, wordings
 from services.model.lines import Line
 
-# As text: which values there are is said by the API, which may be newer than this command.
+# Plain text: the API, which may be newer than this command, decides which values are valid.
 _PANEL = "Block"
 *_PRESETS, _LAST_PRESET = display.Preset
 
@@ -112,11 +112,11 @@ OPTIONS: dict[str, Any] = {
     "unit": Unit,
     "gap": Gap,
 }
-"""By the name of the field in the API."""
+"""By field name in the API."""
 
 
 def fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the display settings that the options set, as the API takes them; null is a reset."""
+    """Return the display settings from the options, as the API expects them; null resets one."""
     # Typer gives an empty list for an option that was not used.
     chosen = {name: given[name] for name in OPTIONS if given[name] not in (None, [])}
     if "lines" in chosen:

@@ -75,7 +75,7 @@ async def _checks(data: Path | None, days: int) -> "list[Check]":
         checks = await run.examine(stores, settings, days, country_database=places)
         if data is None:
             checks += await run.spool(stores.log)
-        # An account that may only read examines, too.
+        # A read-only account can run the checks, but cannot record the verdict.
         if problem := await run.record(stores.store, checks, time.time):
             note(f"the verdict could not be recorded for the metrics: {problem}")
         return checks

@@ -1,4 +1,4 @@
-"""What `luot doctor --page` asks: the page itself, and the Luot that its script names."""
+"""`luot doctor --page`: asks the page itself, and the Luot that its script names."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ _CALLS_ITSELF = "Mozilla/5.0 (compatible; luot-doctor)"
 
 
 def examine_page(url: str) -> "list[Check]":
-    """Fetch a page and say whether it is counted. Ends the command where there is no such page."""
+    """Fetch a page and say whether it is counted. Ends the command if it cannot be fetched."""
     import httpx
 
     from services.doctor.check import Findings
@@ -61,7 +61,7 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
 
     try:
         script = http.get(tag.url)
-        # Found before it was seen, a view counts nowhere; the reason says how far it came.
+        # A prefetched view is never counted; the drop reason tells how far it got.
         hit = http.post(
             f"{tag.origin}/e",
             json={"n": "pageview", "d": tag.site or urlsplit(page).hostname, "u": page},

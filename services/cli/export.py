@@ -52,7 +52,7 @@ def counters(site: Site, data: Data = None) -> None:
 
 
 def _print(admin: Admin, path: str, query: dict[str, Any]) -> None:
-    """Print page after page, the header once; how many rows on the standard error output."""
+    """Print all pages of the result, with one header; the number of rows goes to stderr."""
     import httpx
 
     rows, after = 0, ""

@@ -1,4 +1,4 @@
-"""The command `luot import`: access logs of an old server become counts of their own days."""
+"""The command `luot import`: counts the access logs of an old server under their own dates."""
 
 import time
 from datetime import datetime

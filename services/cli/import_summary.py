@@ -1,4 +1,4 @@
-"""What `luot import` says when it is done."""
+"""The summary that `luot import` prints at the end."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The command `luot imports`: what was imported into a site, and taking it back."""
+"""The command `luot imports`: lists the imports into a site, and undoes them."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -12,9 +12,9 @@ from services.cli.terminal import Json, Yes, confirm, fail, say, show_json, tabl
 app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
 
 ANSWER_SECONDS = 300.0
-"""How long an answer may take: an import of millions of views is taken back in one."""
+"""How long an answer may take: one request undoes an import of millions of views."""
 COUNTED_SECONDS = 300.0
-"""How long to wait for the aggregator to count what is in the log of an import."""
+"""How long to wait for the aggregator to count what the log holds of an import."""
 _ID_LETTERS = 12
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 

@@ -1,4 +1,4 @@
-"""The commands `luot repair …`: numbers that can be put right from the raw hits."""
+"""The commands `luot repair …`: repair numbers from the raw hits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ LISTED = 1_000
 
 @app.callback()
 def group() -> None:
-    """Keep `paths` a command of its own."""
+    """Keep `paths` a subcommand, even though it is the only one."""
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands `luot ingest`, `luot aggregator` and `luot api`: one service of several."""
+"""The commands `luot ingest`, `luot aggregator` and `luot api`: one service each."""
 
 import logging
 from collections.abc import Callable
@@ -72,5 +72,5 @@ def _service(
 
 
 def given(**values: object) -> dict[str, Any]:
-    """Return the options that were used: they win over the environment."""
+    """Return the options that were given, which override the environment."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The command `luot simulate`: made-up visitors as real hits."""
+"""The command `luot simulate`: simulated visitors, as real hits."""
 
 from typing import Annotated
 

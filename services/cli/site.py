@@ -169,7 +169,7 @@ def _hidden(admin: Admin, slug: str, pages: list[str], as_json: bool) -> None:
 
 
 def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
-    """Say what another time zone does to the numbers, and ask whoever can be asked."""
+    """Say what a new time zone does to the numbers; at a terminal, ask for confirmation."""
     change = admin.call("GET", f"/sites/{slug}/timezone", query={"to": timezone})
     if change["at_once"]:
         return
@@ -179,7 +179,7 @@ def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
 
 
 def _counted(admin: Admin, slug: str) -> str:
-    """Wait until ingest knows a site; return whether it counts it, or what is missing."""
+    """Wait until ingest knows a site; return whether it counts the site, or what is missing."""
     query = {"wait": _INGEST_SECONDS}
     status = admin.call("GET", f"/sites/{slug}/ingest", query=query)
     if status["counts"]:
@@ -202,7 +202,7 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _alias(given: str) -> dict[str, str]:
-    # A path may hold a '=', in its query.
+    # A path may contain '=' in its query.
     address, mark, page = given.partition("=/")
     if not mark:
         fail(f"{given!r} is not an alias; expected for example '/tin-cu/1=/tin/1'")
@@ -210,7 +210,7 @@ def _alias(given: str) -> dict[str, str]:
 
 
 def _zone(site: Mapping[str, Any]) -> str:
-    """Return the time zone of a site, and what follows it, if another one is to come."""
+    """Return the time zone of a site, and the next one if a change is pending."""
     begins = site.get("timezone_from", 0)
     if begins <= time.time() * 1000:
         return str(site["timezone"])

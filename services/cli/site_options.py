@@ -144,4 +144,4 @@ OPTIONS: dict[str, Any] = {
     "frame_hosts": FrameHosts,
     "default_period": DefaultPeriod,
 }
-"""By the name of the field in the API; `add` and `edit` have all of them."""
+"""By field name in the API; `add` and `edit` have all of them."""

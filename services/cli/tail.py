@@ -1,4 +1,4 @@
-"""The command `luot tail`: decoded hits as they pass."""
+"""The command `luot tail`: decoded hits as they arrive."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ _APART = {"downloads": "file", "not_found": "404", "searches": "find", "outbound
 _DATA = "data: "
 _ID = "id: "
 READ_SECONDS = 15.0
-"""The API says something every second; one that says nothing for so long is gone."""
+"""The API sends something every second; after this long without anything, it is gone."""
 
 
 @app.command()
@@ -103,7 +103,7 @@ def _line(text: str, colour: bool) -> str:
     who = " ".join(
         _printable(hit[name]) or "-" for name in ("device", "browser", "os", "country", "source")
     )
-    # The day and time of the site's clock, without its offset.
+    # Date and time in the site's time zone, without the offset.
     time = hit["time"][:23].replace("T", " ")
     path = _printable(f"{hit['path']} {hit.get('own_path', '')}".rstrip())
     if not colour:
@@ -121,7 +121,7 @@ def _line(text: str, colour: bool) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return text of strangers without anything that a terminal would obey."""
+    """Return untrusted text without characters that a terminal would interpret."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )

@@ -1,4 +1,4 @@
-"""The commands `luot titles …`: what the pages of a site are called."""
+"""The commands `luot titles …`: the titles of a site's pages."""
 
 import time
 from pathlib import Path
@@ -142,7 +142,7 @@ def remove(site: OfSite, page: OfPage, data: Data = None) -> None:
 
 
 def _lines(file: Path) -> list[dict[str, str]]:
-    """Return the lines of a file, as the dashboard reads it; the first may be a heading."""
+    """Return the lines of a file, read as the dashboard does; the first may be a header."""
     from services.api.sites.titles.title_file import lines_of
 
     try:

@@ -1,4 +1,4 @@
-"""The commands `luot token …`: what programs show instead of a password."""
+"""The commands `luot token …`: what programs use instead of a password."""
 
 import re
 from typing import Annotated
@@ -51,7 +51,7 @@ def add(
         show_json(made)
         return
     typer.echo(made["token"])
-    # So that a script can take standard output as it is.
+    # On stderr, so that a script can use standard output as it is.
     say(f"token {made['id']} is shown once; keep it safe", err=True)
 
 
@@ -97,7 +97,7 @@ def revoke(
 
 
 def _expiry(text: str | None) -> str | None:
-    """Return the moment that was given as `90d` or as a day, in ISO 8601."""
+    """Return the moment, given as `90d` or as a day, in ISO 8601."""
     if text is None:
         return None
     from datetime import UTC, date, datetime, time, timedelta

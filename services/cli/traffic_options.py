@@ -1,4 +1,4 @@
-"""The options that `luot replay` and `luot simulate` share."""
+"""The options shared by `luot replay` and `luot simulate`."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ SummaryJson = Annotated[bool, typer.Option("--json", help="Print the summary as 
 
 
 def ingest_url(url: str | None) -> str:
-    """Return where hits go: the option, or else LUOT_URL. Raises SettingsError."""
+    """Return the address to send hits to: the option, or else LUOT_URL. Raises SettingsError."""
     from services.cli.settings import ClientSettings
 
     return url or ClientSettings.read().url

@@ -141,7 +141,7 @@ def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
 
 
 def places(sites: list[str] | None, groups: list[str] | None) -> list[str]:
-    """Return what a right is for, as the API takes it: sites, and groups as `group/slug`."""
+    """Return the scope of a right as the API expects it: sites, and groups as `group/slug`."""
     # Typer gives an empty list for an option that was not used.
     return [*(sites or ()), *(f"{GROUP_PLACE}{group}" for group in groups or ())]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 NOT_GOOD = 1
-"""Exit code for a backup from which the numbers cannot be had again."""
+"""Exit code for a backup from which the numbers cannot be restored."""
 
 Scratch = Annotated[
     Path | None,

@@ -1,4 +1,4 @@
-"""The result of one check."""
+"""One check, and the collector of checks."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,11 +6,11 @@ import msgspec
 
 
 class Check(msgspec.Struct, frozen=True):
-    """What was found.
+    """The result of one check.
 
-    ok      None when it could not be looked at
-    found   what is, in words
-    advice  what to do about it, where it is not as it should be
+    ok      None if it could not be checked, or is neither right nor wrong
+    found   what was found, in words
+    advice  what to do about it, if it is not as it should be
     """
 
     part: str
@@ -34,7 +34,7 @@ class Findings:
     async def attempt(
         self, name: str, look: Callable[[], Awaitable[None]], *errors: type[Exception]
     ) -> bool:
-        """Run a check; tell whether it could run, and record why not."""
+        """Run a check; return whether it could run, and record why if it could not."""
         try:
             await look()
         except errors as error:

@@ -1,4 +1,4 @@
-"""Whether what ingest takes can be told apart, and is counted."""
+"""Checks whether ingest can tell readers apart, and whether what it takes is counted."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ _NAMED_SITES = 5
 
 
 async def examine(shared: State, clock: Callable[[], float]) -> list[Check]:
-    """Look at what ingest shares."""
+    """Check what ingest reports in the shared state."""
     findings = Findings("ingest")
     for name, look in (
         ("proxies", lambda: _proxies(findings, shared, clock)),
@@ -40,7 +40,7 @@ async def _proxies(findings: Findings, shared: State, clock: Callable[[], float]
 
 async def _budgets(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
     hits = await HitsOverBudget(shared).read(int(clock() * 1000))
-    # An attack is no fault of this installation, a proxy that is not known would be.
+    # An attack is not a fault of this installation; an unknown proxy would be.
     findings.add(
         "budgets",
         None if hits else True,

@@ -1,4 +1,4 @@
-"""Looks at a page of a portal, as it was fetched: is the script there, and will it count?"""
+"""Checks a fetched page of a portal: is the script there, and will it count?"""
 
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -17,8 +17,8 @@ _MATOMO = "_paq"
 class Tag(NamedTuple):
     """A script tag of Luot.
 
-    url   of the script, complete
-    site  that it names, '' for none
+    url   full URL of the script
+    site  the site that it names, '' for none
     """
 
     url: str
@@ -28,13 +28,13 @@ class Tag(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """Where Luot is."""
+        """The origin of Luot."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
 
 class Page(NamedTuple):
-    """What a page holds: its tags of Luot, its inline code, and the policies that it sends."""
+    """What a page contains: Luot's tags, its inline code, and the policies it is sent with."""
 
     url: str
     tags: Sequence[Tag]
@@ -43,7 +43,7 @@ class Page(NamedTuple):
 
 
 def read_page(url: str, text: str, policies: Sequence[str]) -> Page:
-    """Read a page; `policies` are those of its header."""
+    """Read a page; `policies` are those in its header."""
     reader = _Reader(url)
     reader.feed(text)
     reader.close()
@@ -92,7 +92,7 @@ class _Reader(HTMLParser):
 
 
 def look_at(page: Page, findings: Findings) -> Tag | None:
-    """Add what the page itself says; return the tag that counts."""
+    """Add the findings about the page itself; return the tag that counts."""
     tags, host = page.tags, urlsplit(page.url).hostname
     if not tags:
         late = "/counter.js" in page.code

@@ -1,4 +1,4 @@
-"""The file that countries and provinces are from, where it is on this machine."""
+"""Checks the database of countries and provinces, if it is on this machine."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from services.enrich.country import is_to_come
 from services.enrich.country_file import CountryFileError
 
 OLD_DAYS = 365
-"""Networks move from one country to another; makers publish a file every month."""
+"""Networks move between countries; vendors publish a new database every month."""
 
 
 async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
-    """Look at the file of LUOT_COUNTRY_DATABASE: what it is, of when, and whether of provinces."""
+    """Check the file at LUOT_COUNTRY_DATABASE: its kind, its age, and whether it has provinces."""
     findings = Findings("ingest")
     if path is None:
         findings.add(

@@ -30,7 +30,7 @@ async def examine(
     *,
     country_database: Path | None = None,
 ) -> list[Check]:
-    """Check the log and the store; a failure in one does not skip the other."""
+    """Check ingest, the log and the store; a failure in one does not skip the others."""
     return [
         *await ingest.examine(stores.state, clock),
         *await places.examine(clock, country_database),
@@ -45,9 +45,9 @@ def failures(checks: Sequence[Check]) -> int:
 
 
 async def record(store: Store, checks: Sequence[Check], clock: Callable[[], float]) -> str | None:
-    """Note the verdict in the store, for the metrics; return why it could not be noted, or None.
+    """Record the verdict in the store, for the metrics; return why it could not be, or None.
 
-    Of a store that cannot be used at all, a check has told already.
+    For a store that cannot be used at all, a check has already said so.
     """
     if any(check.ok is False and check.name == store_checks.SERVER for check in checks):
         return None
@@ -63,7 +63,7 @@ async def record(store: Store, checks: Sequence[Check], clock: Callable[[], floa
 
 
 async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check]:
-    """Look at the spool of ingest, where it is on this machine."""
+    """Check the spool of ingest, if it is on this machine."""
     findings = Findings("ingest")
     named = environ.get("LUOT_SPOOL")
     folder = Path(named) if named else None

@@ -13,7 +13,7 @@ from services.store.migrations import migrations, partitions_of, schema_of
 from services.store.sharded import ShardedStore
 
 SERVER = "ClickHouse"
-"""The check that there is a store at all."""
+"""The name of the check that the store can be used."""
 SKEW_SECONDS = 5.0
 MIN_FREE_BYTES = 2 << 30
 MIN_FREE = 0.1

@@ -1,4 +1,4 @@
-"""How each CMS writes the address of a page into the image that counts it."""
+"""How each CMS puts the address of a page into the image that counts it."""
 
 from services.model.display import Preset
 
@@ -12,7 +12,7 @@ PAGE_ADDRESS = {
     Preset.DRUPAL: "{{ path('<current>')|url_encode }}",
     Preset.WORDPRESS: _PHP,
 }
-"""The path of the page in the language of the templates, encoded as the value of a parameter."""
+"""The page's path in each CMS's template language, encoded as a parameter value."""
 
 _SET_BY = {
     Preset.NUKEVIET: "$xtpl->assign('PAGE_ADDRESS', rawurlencode($client_info['selfurl']));",

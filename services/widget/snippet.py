@@ -1,4 +1,4 @@
-"""What a portal puts into its pages, as text: `luot snippet`."""
+"""What a portal puts into its pages, as text for `luot snippet` and the dashboard."""
 
 import html
 import json
@@ -36,8 +36,9 @@ class Snippet:
     ) -> None:
         """Prepare the snippets of a site.
 
-        `url` is where browsers reach Luot, `display` the display settings of the site, `badge` the
-        current size of its badge. Raises msgspec.ValidationError for an unknown display option.
+        `url` is the address at which browsers reach Luot, `display` the site's display settings,
+        `badge` the current size of its badge. Raises msgspec.ValidationError for an unknown display
+        option.
         """
         self._url = url.rstrip("/")
         self._site = site
@@ -47,7 +48,7 @@ class Snippet:
         self._badge = badge
 
     def ways(self) -> dict[str, str]:
-        """Return each snippet by name, in the order in which a portal needs them."""
+        """Return the snippets by name, in the order in which a portal needs them."""
         url = self._url
         return {
             "script": _tag("script", "async", src=f"{url}/counter.js", data_site=self._site),
@@ -81,7 +82,7 @@ class Snippet:
         }
 
     def text(self, say: Callable[[str], str] = str) -> str:
-        """Return everything for people, as HTML with comments; `say` says them in a language."""
+        """Return everything for people, as HTML with comments; `say` translates the comments."""
         ways, descriptions = self.ways(), self._descriptions(say)
         parts = []
         for title, names in _PARTS:
@@ -121,7 +122,7 @@ class Snippet:
         return {name: say(title).format(**given) for name, title in _TITLES.items()}
 
     def _image(self) -> str:
-        # Without the policy, no browser names the page to another host; some never do.
+        # Without the policy, no browser tells another host the page's path; some never do.
         image = _open(
             "img",
             src=f"{self._url}/hit.gif?d={quote(self._site)}",
@@ -131,14 +132,14 @@ class Snippet:
             referrerpolicy="no-referrer-when-downgrade",
         )
         if page := PAGE_ADDRESS.get(self._look.preset):
-            # Code of a template, which must stay as it is.
+            # Template code, which must not be escaped.
             return image.replace('" width', f'&amp;u={page}" width', 1)
         return image
 
     def _old(self) -> str:
-        # For engines of before 2017, which run it because they do not know `nomodule`. The mark is
-        # for those that could run the script as well. Internet Explorer loads no address of more
-        # than 2,083 characters.
+        # For browsers from before 2017, which run it because they do not know `nomodule`. The flag
+        # is for those that could also run the script. Internet Explorer loads no URL longer than
+        # 2,083 characters.
         image = json.dumps(f"{self._url}/hit.gif?d={quote(self._site)}&k=").replace("<", "\\u003c")
         return (
             f"window.__luot||(window.__luot=1,new Image().src=({image}+Math.random()"
@@ -187,7 +188,7 @@ class Snippet:
 """
 
 
-# What the picture's text says: the numbers in a picture are read to nobody.
+# The image's alt text: screen readers cannot read the numbers inside an image.
 _OPEN = {Lang.VI: "xem các con số", Lang.EN: "see the numbers"}
 
 _PARTS = (

@@ -112,9 +112,14 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=", ".join(SUBJECTS))
-    parser.add_argument("--quick", action="store_true", help="fewer hits and runs: does it work")
     parser.add_argument(
-        "--out", type=Path, default=DEFAULT_FOLDER, help=f"folder of the results [{DEFAULT_FOLDER}]"
+        "--quick", action="store_true", help="fewer hits and runs, only to see that it works"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=DEFAULT_FOLDER,
+        help=f"folder for the results [{DEFAULT_FOLDER}]",
     )
     options = parser.parse_args()
     for name in options.subjects:

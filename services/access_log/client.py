@@ -129,7 +129,7 @@ class ImportClient:
             if self._monotonic() > ends:
                 raise UnfinishedError(
                     f"all {answer['hits']} pages are in the log, but the aggregator has not"
-                    " counted them; is it running? The same command again finds out"
+                    " counted them; is it running? Run the same command again to find out"
                 )
             self._waits("waiting for the aggregator")
             self._sleep(pause)
@@ -162,7 +162,7 @@ class ImportClient:
             now = self._monotonic()
             gives_up = now + AWAY_SECONDS if gives_up is None else gives_up
             if now >= gives_up:
-                raise UnfinishedError(f"{problem}; the same command again goes on from here")
+                raise UnfinishedError(f"{problem}; run the same command again to continue")
             waited = True
             self._waits(problem)
             self._sleep(pause)

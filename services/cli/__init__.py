@@ -1,1 +1,1 @@
-"""The command `luot`, a file a command."""
+"""The command `luot`, one file per command."""

@@ -19,16 +19,17 @@ _PAGE = 500
 
 @app.command()
 def audit(
-    site: Annotated[str | None, typer.Option(help="Changes of this site only.")] = None,
-    who: Annotated[str | None, typer.Option(help="Changes by this name only.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only changes to this site.")] = None,
+    who: Annotated[str | None, typer.Option(help="Only changes by this name.")] = None,
     action: Annotated[
-        str | None, typer.Option(help="These only: site.edit, sign_in, sign_in.refused, backup, …")
+        str | None,
+        typer.Option(help="Only this action: site.edit, sign_in, sign_in.refused, backup, …"),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many changes at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of changes.")] = 50,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """List who changed what, the newest first, with what it was before and after."""
+    """List who changed what, newest first, with the values before and after."""
     entries: list[dict[str, Any]] = []
     before = None
     with connected(data) as admin:
@@ -86,7 +87,7 @@ def _plain(value: object) -> str:
 
 
 def _words() -> "Language | None":
-    """Return the words of the dashboard; None in English, where names are those of the API."""
+    """Return the words of the dashboard; None in English, which uses the API's names."""
     if spoken() is Lang.EN:
         return None
     from services.api.dashboard.language import Language

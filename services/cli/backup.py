@@ -19,34 +19,44 @@ def backup(
     data: Data = None,
     into: Annotated[
         Path | None,
-        typer.Option(help="Folder of backups: the new one gets a folder of its own in it."),
+        typer.Option(help="Folder of backups; the new one gets its own folder in it."),
     ] = None,
     keep: Annotated[
         int | None,
-        typer.Option(min=1, help="With --into: keep the last backup of so many days, no others."),
+        typer.Option(
+            min=1,
+            help="With --into: keep the last backup of each of this many days, and remove the"
+            " others.",
+        ),
     ] = None,
     keep_weekly: Annotated[
-        int, typer.Option(min=0, help="With --keep: and the last one of so many weeks.")
+        int,
+        typer.Option(min=0, help="With --keep: also keep the last one of each of this many weeks."),
     ] = 0,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="With --into: restore it on trial before any other goes."),
+        typer.Option(
+            "--verify", help="With --into: do a trial restore before any other backup is removed."
+        ),
     ] = False,
     every: Annotated[
         str | None,
-        typer.Option(help="With --into: do not end, but make another one so often (24h, 7d)."),
+        typer.Option(
+            help="With --into: keep running, and make a backup at this interval (24h, 7d)."
+        ),
     ] = None,
     scratch: Scratch = None,
 ) -> None:
-    """Write everything the store holds into a folder, while hits go on being counted.
+    """Write everything in the store to a folder, while hits continue to be counted.
 
-    Reads the store of LUOT_CLICKHOUSE_URL; with --data, or with LUOT_TOKEN and no
-    LUOT_CLICKHOUSE_URL, what the running Luot sends. The copy is consistent at one position of
-    the log, and any other store can take it: see `luot restore`. Exit code 1: the backup was
-    written, but `--verify` finds it not good. 2: there is no new backup, or it was not verified.
+    Reads the store at LUOT_CLICKHOUSE_URL. With --data, or with LUOT_TOKEN and no
+    LUOT_CLICKHOUSE_URL, asks the running Luot; with --data and a `luot up` that is stopped, reads
+    the store in that folder. The copy is consistent at one position of the log, and can be restored
+    into a store of either kind: see `luot restore`. Exit code 1: the backup was written, but
+    `--verify` found it unusable. 2: there is no new backup, or it could not be verified.
     """
     if (folder is None) == (into is None):
-        fail("name the new folder of one backup, or a folder of backups with --into; one of them")
+        fail("give either the new folder of one backup, or a folder of backups with --into")
     if into is not None:
         from services.cli.backup_series import Series, run
 

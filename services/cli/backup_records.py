@@ -1,4 +1,4 @@
-"""Tells the store what was done to its backups, so that metrics can say how old the last one is."""
+"""Records in the store what was done to its backups, so that metrics can tell their age."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from services.runtime.reasons import reason
 
 
 def tell(values: Mapping[str, int], data: Path | None = None) -> None:
-    """Write records of `services/store/last_done.py`, where a store or a running Luot is named.
+    """Write records of `services/store/last_done.py`, if a store or a running Luot is configured.
 
-    A backup is no worse for it when that fails: then this says so, and the command goes on.
+    A failure does not make the backup any worse: it is reported, and the command continues.
     """
     import os
 
@@ -29,7 +29,7 @@ def tell(values: Mapping[str, int], data: Path | None = None) -> None:
         else:
             asyncio.run(_into_store(values, data))
     except (OSError, SettingsError, StoreError, UpError, ValueError) as error:
-        note(f"this is not recorded in the store: {reason(error)}")
+        note(f"this could not be recorded in the store: {reason(error)}")
 
 
 async def _into_store(values: Mapping[str, int], data: Path | None) -> None:

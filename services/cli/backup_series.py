@@ -1,4 +1,4 @@
-"""What `luot backup --into` does: a folder of backups, verified, rotated, made again and again."""
+"""`luot backup --into`: a folder of backups that are made repeatedly, verified and rotated."""
 
 import signal
 import subprocess
@@ -17,9 +17,9 @@ from services.cli.terminal import fail, note, say
 from services.cli.verify import NOT_GOOD
 
 RETRY = timedelta(minutes=10)
-"""After a backup that failed; never later than the next one would come anyway."""
+"""Wait after a failed backup, but never longer than until the next one is due anyway."""
 LOOK_SECONDS = 60.0
-"""A clock that was set, or a machine that slept, is noticed this late at most."""
+"""The longest sleep, so that a changed clock or a suspend of the machine is noticed by then."""
 
 
 class Series(NamedTuple):
@@ -34,7 +34,7 @@ class Series(NamedTuple):
 
 
 def run(series: Series, every: str | None) -> None:
-    """Make one backup, or one after another without an end."""
+    """Make one backup, or one after another indefinitely."""
     from services.backup import moment
     from services.backup.trial import TrialError, require_engine
 
@@ -48,7 +48,7 @@ def run(series: Series, every: str | None) -> None:
         fail(str(error))
     if span is not None and span < timedelta(seconds=1):
         fail(f"--every {every}: expected at least 1s")
-    # Also as the first process of a container, which no signal ends that it does not handle.
+    # PID 1 of a container is ended only by signals that it handles.
     before = signal.signal(signal.SIGTERM, _end)
     try:
         if span is None:
@@ -60,7 +60,7 @@ def run(series: Series, every: str | None) -> None:
 
 
 def _end(number: int, _: object) -> NoReturn:
-    """End, but not without cleaning up."""
+    """End, but clean up first."""
     raise SystemExit(128 + number)
 
 
@@ -69,7 +69,7 @@ def _once(series: Series) -> None:
 
     shelf = Shelf(series.into)
     with clear_store_errors(), shelf.held():
-        # First: who keeps fewer than before makes room by it.
+        # First, because keeping fewer backups than before frees space.
         _rotate(series)
         path = shelf.begin()
         shelf.room()
@@ -84,9 +84,9 @@ def _once(series: Series) -> None:
 
 
 def _verify(series: Series, path: Path) -> None:
-    """Restore a backup on trial in a process of its own: the engine opens one folder in its life.
+    """Do a trial restore in a child process: the engine can open only one folder per process.
 
-    One that is not good is put aside, and the command ends before any other is removed.
+    An unusable backup is set aside, and the command ends before any other is removed.
     """
     import os
 
@@ -94,7 +94,7 @@ def _verify(series: Series, path: Path) -> None:
     from services.store import last_done
 
     scratch = [] if series.scratch is None else ["--scratch", str(series.scratch)]
-    # What is known of the stores stays with us: we tell them.
+    # The child does not get the settings of the stores: this process records the result there.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LUOT_")}
     command = [sys.executable, "-m", "services.cli.main", "verify", str(path), *scratch]
     code = subprocess.run(command, env=environ, check=False).returncode  # noqa: S603  # ourselves
@@ -103,9 +103,9 @@ def _verify(series: Series, path: Path) -> None:
         return
     if code == NOT_GOOD:
         aside = Shelf(series.into).condemn(path)
-        note(f"the backup is not good; it is now {aside}", fg="red")
+        note(f"the backup is unusable; it is now {aside}", fg="red")
         raise typer.Exit(NOT_GOOD)
-    fail(f"{path} was not verified (exit code {code}); it stays, and so does every other backup")
+    fail(f"{path} was not verified (exit code {code}); it is kept, and so is every other backup")
 
 
 def _rotate(series: Series) -> None:
@@ -116,9 +116,9 @@ def _rotate(series: Series) -> None:
         return
     gone, left = Shelf(series.into).rotate(Rule(series.keep, series.keep_weekly))
     for path in gone:
-        say(f"{path}: removed, newer ones are kept")
+        say(f"{path}: removed; newer ones are kept")
     for path in left:
-        note(f"{path} stays: there are files in it that are no backup's")
+        note(f"{path} is kept: it has files that do not belong to a backup")
 
 
 def _again_and_again(series: Series, every: timedelta) -> NoReturn:
@@ -142,9 +142,9 @@ def _again_and_again(series: Series, every: timedelta) -> NoReturn:
 
 
 def _in_a_process(series: Series) -> int:
-    """Make one backup in a process of its own, and return its exit code.
+    """Make one backup in a child process, and return its exit code.
 
-    What a backup takes of memory is given back that way; this process only waits, for a day.
+    This returns the memory that a backup takes; this process only waits, perhaps for a day.
     """
     given = {
         "--into": series.into,
@@ -160,6 +160,6 @@ def _in_a_process(series: Series) -> int:
         try:
             return process.wait()
         except BaseException:
-            # It cleans up, too.
+            # The child cleans up, too.
             process.terminate()
             raise

@@ -1,4 +1,4 @@
-"""Writes one backup: of the store itself, or of what the running Luot sends."""
+"""Writes one backup, from the store itself or from what the running Luot sends."""
 
 import asyncio
 from pathlib import Path
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from services.store.interface import Store
 
 WHO = "command line"
-"""Who takes a backup of a store that they may open themselves, as the audit log names them."""
+"""The name in the audit log for a backup that is read from the store directly."""
 
 
 def write(folder: Path, data: Path | None, name: Path | None = None) -> None:
-    """Write one backup, and say so; `name` is what its folder will be called."""
+    """Write one backup, and print a summary; `name` is the final name of its folder."""
     from services.cli.backup_records import tell
 
     with clear_store_errors():
         manifest = asyncio.run(_backup(folder, data))
         counted_up_to = newest(manifest)
     say(f"{name or folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
-    say(f"Everything counted up to {counted_up_to} is in it.")
+    say(f"It includes everything counted up to {counted_up_to}.")
     if through_api(data):
         tell(_records(manifest), data)
 
@@ -50,7 +50,7 @@ async def _backup(folder: Path, data: Path | None) -> "Manifest":
 
 
 async def _record(store: "Store", manifest: "Manifest") -> None:
-    """Write the backup into the audit log, as the API does; an account may be one that reads."""
+    """Record the backup in the audit log, as the API does; a read-only account cannot."""
     import secrets
     import time
 
@@ -76,7 +76,7 @@ def _records(manifest: "Manifest") -> dict[str, int]:
 
 
 def newest(manifest: "Manifest") -> str:
-    """Return the time of the highest position that is in a backup, for people."""
+    """Return the time of the highest position in a backup, as text."""
     from services.backup import run
     from services.log.open import log_of
     from services.settings import StoreSettings

@@ -10,7 +10,7 @@ from services.cli.language import said
 from services.cli.terminal import Json, fail, say
 
 app = typer.Typer(
-    help="Opening balances: what a portal brings along from its old counter. Talks to the running"
+    help="Opening balances: counts carried over from a portal's old counter. Talks to the running"
     " API (LUOT_URL and LUOT_TOKEN, or --data).",
     no_args_is_help=True,
 )
@@ -18,7 +18,7 @@ app = typer.Typer(
 PAGE = 500
 
 Site = Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")]
-Reason = Annotated[str, typer.Option(help="Why: where the number comes from.")]
+Reason = Annotated[str, typer.Option(help="Reason: where the number comes from.")]
 
 
 @app.command()
@@ -26,7 +26,7 @@ def add(
     site: Site,
     grain: Annotated[
         str,
-        typer.Argument(help="The number it adds to, and no other: total, year, month or day."),
+        typer.Argument(help="The only number it adds to: total, year, month or day."),
     ],
     reason: Reason,
     start: Annotated[
@@ -35,13 +35,15 @@ def add(
     ] = None,
     visits: Annotated[int, typer.Option(help="Visits to add.")] = 0,
     views: Annotated[int, typer.Option(help="Views to add.")] = 0,
-    path: Annotated[str, typer.Option(help="A page, from the / on. [default: whole site]")] = "",
+    path: Annotated[
+        str, typer.Option(help="Path of a page, from the / on. [default: whole site]")
+    ] = "",
     name: Annotated[
         str | None,
         typer.Option(
             "--id",
-            help="Name of the entry; entered twice it counts once."
-            " [default: made of grain, start and path]",
+            help="ID of the entry; entered twice, it counts once. [default: derived from grain,"
+            " start and path]",
         ),
     ] = None,
     data: Data = None,
@@ -49,7 +51,7 @@ def add(
 ) -> None:
     """Add what the old counter showed.
 
-    The same command given twice changes nothing. To correct an entry, reverse it and add the
+    Running the same command twice changes nothing more. To correct an entry, reverse it and add the
     right one under another --id.
     """
     first = _first_day(grain, start)
@@ -68,14 +70,14 @@ def add(
 @app.command()
 def reverse(
     site: Site,
-    entry: Annotated[str, typer.Argument(help="Id of the entry to take back.")],
+    entry: Annotated[str, typer.Argument(help="ID of the entry to reverse.")],
     reason: Reason,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Take an entry back with an entry of its own: both stay in the ledger.
+    """Reverse an entry by adding an opposite one: both stay in the ledger.
 
-    A file that was entered as one is taken back as one.
+    A file that was entered as one entry is reversed as a whole.
     """
     with connected(data, SECONDS) as admin:
         if (bulk := find_bulk(admin, site, entry)) is not None:
@@ -100,7 +102,7 @@ app.command("import")(import_balances)
 
 @app.command("list")
 def list_balances(site: Site, data: Data = None, as_json: Json = False) -> None:
-    """List the ledger, the oldest entry first."""
+    """List the ledger, oldest entry first."""
     entries: list[dict[str, Any]] = []
     with connected(data) as admin:
         while True:
@@ -120,7 +122,7 @@ def _enter(site: str, entry: dict[str, Any], data: Any, as_json: bool) -> None:
     if as_json:
         return
     if not answer["added"]:
-        say("was entered before; nothing changed")
+        say("already entered; nothing changed")
     if not entry.get(shown):
         where = said("a page") if entry["path"] else said(f"the site {site}")
         say(f"note: {where} shows {shown}, and this entry has none")
@@ -133,15 +135,15 @@ def _show_reversed(answer: dict[str, Any], as_json: bool, *, was_reversed: bool)
         typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
         return
     say(
-        f"{answer['id']}: {answer['lines']} entries with {answer['visits']} visits,"
-        f" {answer['views']} views are taken back"
+        f"{answer['id']}: reversed {answer['lines']} entries with {answer['visits']} visits,"
+        f" {answer['views']} views"
     )
     if was_reversed:
-        say("was taken back before; nothing changed")
+        say("already reversed; nothing changed")
 
 
 def _first_day(grain: str, start: str | None) -> str | None:
-    """Return the first day of what was given as 2025, 2025-07 or a whole date."""
+    """Return the first day of a period given as 2025, 2025-07 or a full date."""
     if start is None:
         return None
     missing = {"year": "-01-01", "month": "-01"}.get(grain, "")
@@ -149,7 +151,7 @@ def _first_day(grain: str, start: str | None) -> str | None:
     if grain != "total" and len(start.split("-")) == parts:
         return start + missing
     if len(start.split("-")) != 3:
-        fail(f"--start {start!r} is no {grain}; expected 2025, 2025-07 or 2025-07-20")
+        fail(f"--start {start!r} is not a {grain}; expected 2025, 2025-07 or 2025-07-20")
     return start
 
 

@@ -1,4 +1,4 @@
-"""The command `luot balance import`: the numbers of a file as one entry of the ledger."""
+"""The command `luot balance import`: the numbers in a file, as one entry in the ledger."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,38 +9,38 @@ from services.cli.connection import Admin, Data, connected, reason
 from services.cli.terminal import Json, fail, say
 
 SECONDS = 300.0
-"""How long a file of as many lines as may be can take on a slow machine."""
+"""How long a file with the maximum number of lines can take on a slow machine."""
 
 
 def import_balances(
     site: Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")],
-    file: Annotated[Path, typer.Argument(help="CSV, or a workbook of Excel (XLSX).")],
-    why: Annotated[str, typer.Option("--reason", help="Why: where the numbers come from.")],
+    file: Annotated[Path, typer.Argument(help="CSV file or Excel workbook (XLSX).")],
+    why: Annotated[str, typer.Option("--reason", help="Reason: where the numbers come from.")],
     name: Annotated[
         str | None,
         typer.Option(
             "--id",
-            help="Name of the entry; entered twice it counts once."
-            " [default: made of the file's content]",
+            help="ID of the entry; entered twice, it counts once. [default: derived from the"
+            " file's content]",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and check everything, enter nothing.")
+        bool, typer.Option("--dry-run", help="Read and check everything, but enter nothing.")
     ] = False,
     skip_refused: Annotated[
-        bool, typer.Option("--skip-refused", help="Leave out lines that are refused.")
+        bool, typer.Option("--skip-refused", help="Skip lines that are refused.")
     ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Enter the numbers of a file as one: views of pages, or the counts of days, months and years.
+    """Enter the numbers in a file as one entry: views of pages, or counts by day, month or year.
 
-    The first line names the columns: path (or a whole address) and views, or day or period (total,
-    2019, 2020-01) with visits, views or both; in Vietnamese: đường dẫn, ngày, kỳ, lượt truy cập,
-    lượt xem. Other columns are left out, and named. All lines are entered, or none.
+    The first line names the columns: path (or a full URL) and views, or day or period (total, 2019,
+    2020-01) with visits, views or both; in Vietnamese: đường dẫn, ngày, kỳ, lượt truy cập, lượt
+    xem. Other columns are ignored and reported. All lines are entered, or none.
 
-    The same file given twice counts once. `luot balance reverse` takes all of it back; then the
-    same file can be entered again.
+    Entering the same file twice counts once. `luot balance reverse` reverses all of it; after that,
+    the same file can be entered again.
     """
     try:
         content = file.read_bytes()
@@ -63,11 +63,11 @@ def import_balances(
     if answer["refused"] and not skip_refused:
         raise typer.Exit(2)
     if answer["reversed"]:
-        fail(f"{answer['id']} was taken back; enter it again under another --id")
+        fail(f"{answer['id']} was reversed; enter it again under another --id")
 
 
 def _default_id(admin: Admin, site: str, content: bytes) -> str:
-    """Return the id of a file; another one each time that it was taken back."""
+    """Return the ID of a file: a new one each time that it has been reversed."""
     from hashlib import blake2b
 
     name = of_content = f"file:{blake2b(content, digest_size=8).hexdigest()}"
@@ -79,7 +79,7 @@ def _default_id(admin: Admin, site: str, content: bytes) -> str:
 
 
 def find_bulk(admin: Admin, site: str, name: str) -> Any:
-    """Return a bulk entry; None where there is no such."""
+    """Return a bulk entry, or None if there is none of that ID."""
     import httpx
 
     try:
@@ -100,7 +100,7 @@ def _sent(admin: Admin, path: str, content: bytes, query: dict[str, Any]) -> Any
     try:
         answer = admin.send("POST", path, content=content, params=query, headers=headers)
     except httpx.HTTPError as error:
-        fail(f"{admin.url} cannot be reached: {error}; the same command again is safe")
+        fail(f"{admin.url} cannot be reached: {error}; it is safe to run the same command again")
     if not answer.is_success:
         fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
     return answer.json()
@@ -113,7 +113,7 @@ def _show(answer: dict[str, Any]) -> None:
         f" {answer['lines']} entries with {answer['visits']} visits, {answer['views']} views{days}"
     )
     if answer["joined"]:
-        say(f"{answer['joined']} lines add to a page that another line has, too")
+        say(f"{answer['joined']} lines add to a page that another line also names")
     if answer["empty"]:
         say(f"{answer['empty']} lines have no count above 0")
     if answer["ignored"]:
@@ -121,11 +121,11 @@ def _show(answer: dict[str, Any]) -> None:
     for one in answer["refused_lines"]:
         say(f"line {one['line']} is refused: {one['why']}")
     if answer["refused"] > len(answer["refused_lines"]):
-        say(f"{answer['refused']} lines are refused in all")
+        say(f"{answer['refused']} lines are refused in total")
     if answer["reversed"]:
         return
     if not answer["added"]:
-        say(f"{answer['id']} was entered before; nothing changed")
+        say(f"{answer['id']} was already entered; nothing changed")
     elif answer["dry_run"]:
         say("dry run: nothing was entered")
     else:

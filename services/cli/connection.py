@@ -16,7 +16,7 @@ _PAUSE = 0.5
 
 Data = Annotated[
     Path | None,
-    typer.Option(help="Data folder of `luot up`, where address and token are found."),
+    typer.Option(help="Data folder of `luot up`, which holds its address and token."),
 ]
 
 
@@ -60,11 +60,12 @@ class Admin:
         again: str,
         **more: Any,
     ) -> Any:
-        """Post until the answer is that it is done, and return that answer, decoded.
+        """Repeat a POST until the answer says that it is done; return that answer, decoded.
 
-        A Luot that cannot be reached, or answers with a status of `away`, is waited for, as it may
-        restart. After `seconds` the command ends with the last problem, which is `waiting` where
-        the answer was that it is not done yet, and with `again`, what the same command then does.
+        If Luot cannot be reached, or answers with a status in `away`, this keeps trying, because
+        Luot may be restarting. After `seconds` the command ends with the last problem (`waiting`
+        if the last answer was that it is not done yet), followed by `again`, the purpose of
+        running the same command again.
         """
         import httpx
 
@@ -83,7 +84,7 @@ class Admin:
             elif answer is not None and answer.status_code not in away:
                 fail(problem)
             if time.monotonic() > ends:
-                fail(f"{problem} The same command again {again}")
+                fail(f"{problem} Run the same command again {again}")
             time.sleep(_PAUSE)
 
     def stream(self, path: str, **more: Any) -> Any:
@@ -93,9 +94,9 @@ class Admin:
 
 @contextmanager
 def connected(data: Path | None, seconds: float = TIMEOUT_SECONDS) -> Iterator[Admin]:
-    """Connect to the Luot of a data folder, or else of the settings.
+    """Connect to the Luot of a data folder, or to that of the settings.
 
-    `seconds` are how long an answer may take.
+    `seconds` is how long an answer may take.
     """
     import httpx
 

@@ -1,4 +1,4 @@
-"""The command `luot convert`: the export of another counter becomes lines for opening balances."""
+"""The command `luot convert`: turns another counter's export into lines for opening balances."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 
 class Lines(StrEnum):
-    """What of an export is wanted."""
+    """The part of an export to print."""
 
     DAYS = "days"
     PAGES = "pages"
@@ -26,35 +26,37 @@ class Lines(StrEnum):
 def convert(
     file: Annotated[
         Path,
-        typer.Argument(help="The export: CSV or a dump of tables (.sql), also .gz or .zip."),
+        typer.Argument(
+            help="The export: CSV or an SQL dump of tables (.sql), also as .gz or .zip."
+        ),
     ],
     table_format: Annotated[
-        str, typer.Option("--format", help="Which system it is of. [default: recognised]")
+        str, typer.Option("--format", help="System that it comes from. [default: detected]")
     ] = "",
     lines: Annotated[
         Lines | None,
         typer.Option(
             "--lines",
             help="days: day,visits,views; pages: path,views; periods: total, years and months, as"
-            " the system kept them. [default: what there is, if that is one]",
+            " the system kept them. [default: what the file has, if only one]",
         ),
     ] = None,
     address: Annotated[
         str,
         typer.Option(
-            help="Addresses of pages where a table does not have them, with its columns in braces:"
-            " /tin-tuc/{cat}/{alias}-{id}.html"
+            help="Pattern for the addresses of pages, if a table does not have them, with its"
+            " columns in braces: /tin-tuc/{cat}/{alias}-{id}.html"
         ),
     ] = "",
     time_zone: Annotated[
-        str, typer.Option(help="In which the portal's days begin.")
+        str, typer.Option(help="Time zone in which the portal's days begin.")
     ] = "Asia/Ho_Chi_Minh",
 ) -> None:
-    """Print what another system counted, as the CSV that `luot balance import` takes.
+    """Print what another system counted, as CSV for `luot balance import`.
 
-    The format is recognised by tables and columns, and named; a file of none is refused. What was
-    read, the sums, and what was left out and why, stand on the standard error output. Nothing is
-    sent anywhere.
+    The format is detected from tables and columns, and reported; a file in no known format is
+    refused. What was read, the sums, and what was left out and why are printed on standard error.
+    Nothing is sent anywhere.
 
     [bold]luot convert nukeviet.sql.gz --lines days > days.csv[/bold]
     """
@@ -77,9 +79,9 @@ def convert(
 def _only(sums: "Sums") -> Lines:
     found = [name for name in Lines if getattr(sums, name)]
     if not found:
-        fail("there is nothing in it that can be entered")
+        fail("it holds nothing that can be entered")
     if len(found) > 1:
-        fail(f"it holds {', '.join(found)}; say which with --lines")
+        fail(f"it holds {', '.join(found)}; choose one with --lines")
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""The commands `luot correct …`: counted views that are taken back, through the admin API."""
+"""The commands `luot correct …`: take back counted views, through the admin API."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ app = typer.Typer(
 
 PAGE = 500
 ANSWER_SECONDS = 180.0
-"""A correction of a large site goes through its raw hits several times."""
+"""A correction on a large site reads its raw hits several times."""
 _AGE = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WHICH = "Which views"
@@ -33,12 +33,13 @@ _PROPERTIES = {
 }
 
 Site = Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")]
-Reason = Annotated[str, typer.Option(help="Why it is taken back, for the ledger.")]
+Reason = Annotated[str, typer.Option(help="Reason, for the ledger.")]
 
 
 def _any_of(what: str) -> Any:
     return typer.Option(
-        help=f"{what}; * is any text. Repeat for any of them.", rich_help_panel=_WHICH
+        help=f"{what}; * matches any text. Repeat it to match any of several.",
+        rich_help_panel=_WHICH,
     )
 
 
@@ -49,14 +50,14 @@ def views(
         str,
         typer.Option(
             "--from",
-            help="First moment, by the site's clocks (2026-01-31T08:00) or with an offset, or how"
-            " long ago: 90m, 6h, 2d.",
+            help="Start, in the site's time zone (2026-01-31T08:00) or with an offset, or as an"
+            " age: 90m, 6h, 2d.",
             rich_help_panel=_WHICH,
         ),
     ],
     until: Annotated[
         str | None,
-        typer.Option("--to", help="Moment behind the last. [default: now]", rich_help_panel=_WHICH),
+        typer.Option("--to", help="End, exclusive. [default: now]", rich_help_panel=_WHICH),
     ] = None,
     path: Annotated[list[str] | None, _any_of("Path of the page")] = None,
     country: Annotated[list[str] | None, _any_of("Country, such as VN")] = None,
@@ -69,7 +70,7 @@ def views(
         list[str] | None,
         typer.Option(
             "--filter",
-            help="A filter of the Stats API, such as 'visit:country!=VN'. Repeat.",
+            help="A filter of the Stats API, such as 'visit:country!=VN'. Repeatable.",
             rich_help_panel=_WHICH,
         ),
     ] = None,
@@ -77,24 +78,24 @@ def views(
         int,
         typer.Option(
             min=0,
-            help="Only visitors with more than so many of these views on one day.",
+            help="Only visitors with more than this many of these views on one day.",
             rich_help_panel=_WHICH,
         ),
     ] = 0,
-    reason: Annotated[str, typer.Option(help="Why; needed with --yes.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason; required with --yes.")] = "",
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Take them back; without it, only look.")
+        bool, typer.Option("--yes", "-y", help="Take them back; without it, only show them.")
     ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Look what a correction would take away, and with --yes take it away.
+    """Show what a correction would take back and, with --yes, take it back.
 
-    Conditions of different kinds hold together. The public numbers follow within two seconds; the
+    Conditions of different kinds must all hold. The public numbers follow within two seconds; the
     correction stays in the ledger, and can be reversed.
     """
     if yes and not reason:
-        fail("--yes without --reason; expected why these views are taken back")
+        fail("--yes without --reason; give the reason why these views are taken back")
     values = {
         "path": path,
         "host": host,
@@ -122,12 +123,12 @@ def views(
         show_json(made)
         return
     _preview(found, as_json=False)
-    say(f"taken back as {made['id']}; luot correct reverse {site} {made['id']} gives it back")
+    say(f"taken back as {made['id']}; to reverse it: luot correct reverse {site} {made['id']}")
 
 
 @app.command("list")
 def list_corrections(site: Site, data: Data = None, as_json: Json = False) -> None:
-    """List corrections and reversals, the newest first."""
+    """List corrections and reversals, newest first."""
     rows: list[dict[str, Any]] = []
     with connected(data, ANSWER_SECONDS) as admin:
         while True:
@@ -142,12 +143,12 @@ def list_corrections(site: Site, data: Data = None, as_json: Json = False) -> No
 @app.command()
 def reverse(
     site: Site,
-    correction: Annotated[str, typer.Argument(help="Id of the correction.")],
+    correction: Annotated[str, typer.Argument(help="ID of the correction.")],
     reason: Reason,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Give back what a correction took: both stay in the ledger."""
+    """Reverse a correction, giving back what it took: both stay in the ledger."""
     with connected(data, ANSWER_SECONDS) as admin:
         made = admin.call(
             "POST", f"/sites/{site}/corrections/{correction}/reverse", {"reason": reason}
@@ -161,12 +162,12 @@ def peak(
     reason: Reason,
     day: Annotated[str, typer.Option(help="A date such as 2026-01-31.")] = "today",
     restore: Annotated[
-        bool, typer.Option("--restore", help="Show the peak again as it was measured.")
+        bool, typer.Option("--restore", help="Show the peak as measured again.")
     ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Reset the most visitors at once of a day to what the views that are left say."""
+    """Reset a day's peak of visitors online to what the remaining views give."""
     what = "restore" if restore else "reset"
     with connected(data, ANSWER_SECONDS) as admin:
         made = admin.call("POST", f"/sites/{site}/peaks/{day}/{what}", {"reason": reason})
@@ -174,11 +175,11 @@ def peak(
         show_json(made)
         return
     shown = made["recounted"] if made["reset"] else made["measured"]
-    say(f"{made['day']}: {shown} at once is shown, {made['measured']} were measured")
+    say(f"{made['day']}: the peak shown is {shown} (measured: {made['measured']})")
 
 
 def _moment(text: str) -> str:
-    """Return a moment as the API takes it; an age becomes a time."""
+    """Return a moment as the API expects it; an age is converted to a time."""
     from datetime import UTC, datetime, timedelta
 
     if age := _AGE.fullmatch(text):
@@ -197,14 +198,14 @@ def _filters(values: Mapping[str, list[str] | None], others: list[str]) -> str:
 
 
 def _escaped(value: str) -> str:
-    """Return a value for a filter, in which only * has a meaning."""
+    """Escape a value for a filter, so that only * has a special meaning."""
     return re.sub(r"([;|\\])", r"\\\1", value)
 
 
 def _hint(found: Mapping[str, Any]) -> str:
     if not found["views"]:
-        return "no view that is counted fits; nothing to take back"
-    return "nothing is changed yet; give --yes and --reason to take this back"
+        return "no counted view matches; nothing to take back"
+    return "nothing has changed yet; add --yes and --reason to take these views back"
 
 
 def _preview(found: dict[str, Any], as_json: bool) -> None:
@@ -226,11 +227,14 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
             ],
         )
     if (more := found["pages_in_all"] - len(found["pages"])) > 0:
-        say(f"and {more} pages more")
+        say(f"and {more} more pages")
     measures = list(found["numbers"])
     lines = list(next(iter(found["numbers"].values())))
     if any(one["visits"] < 0 for one in found["pages"]):
-        say("visits with a +: they began with a view that goes, and begin there instead")
+        say(
+            "visits with a +: the view they began with is taken back, so they now begin on that"
+            " page"
+        )
     table(
         ("shown", *measures),
         [
@@ -240,8 +244,8 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
     )
     if found["unknown"]:
         say(
-            f"{found['unknown']} of these views are of readers without a hash: of their visits only"
-            " those go that begin with one of these views"
+            f"{found['unknown']} of these views are by readers without a visitor hash: of their"
+            " visits, only those that begin with one of these views are taken back"
         )
 
 

@@ -1,4 +1,4 @@
-"""The command `luot country`: a file with countries is checked and put in its place."""
+"""The command `luot country`: checks and installs a country database."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,22 +12,22 @@ app = typer.Typer()
 
 @app.command()
 def country(
-    file: Annotated[Path, typer.Argument(help="An MMDB file with countries.")],
+    file: Annotated[Path, typer.Argument(help="MMDB file with countries.")],
     into: Annotated[
         Path | None,
-        typer.Option(help="Where ingest reads it. [default: LUOT_COUNTRY_DATABASE]"),
+        typer.Option(help="Path where ingest reads it. [default: LUOT_COUNTRY_DATABASE]"),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="The data folder of `luot up`, which reads it there."),
+        typer.Option(help="Data folder of `luot up`, in which it reads the file."),
     ] = None,
 ) -> None:
-    """Check a file with countries and put it where ingest and the API read it.
+    """Check a country database, and install it where ingest and the API read it.
 
-    Nothing is fetched: the file comes from you. It replaces the one in use as a whole or not at
-    all; ingest reads the new one within seconds, without a restart, and hits from then on have
-    its countries, and its provinces where it has any, as files of cities have. What is finer than a
-    province is not read.
+    Nothing is downloaded: you provide the file. It replaces the one in use as a whole or not at
+    all. Ingest reads the new one within seconds, without a restart, and hits from then on get its
+    countries, and its provinces if it has any, as city databases do. Anything finer than a province
+    is not read.
     """
     from services.cli.settings import ImportSettings
     from services.embedded import data_folder
@@ -36,17 +36,17 @@ def country(
     with clear_errors(country_file.CountryFileError):
         target = into or ImportSettings.read().country_database
         if data is not None and not data.is_dir():
-            fail(f"--data {data} is no folder; expected the data folder of `luot up`")
+            fail(f"--data {data} is not a folder; expected the data folder of `luot up`")
         if data is not None and into is None:
             target = data / data_folder.PLACES
         if target is None:
             fail(
-                "LUOT_COUNTRY_DATABASE is not set; set it for ingest too, or give --into, or --data"
-                " with the data folder of `luot up`"
+                "LUOT_COUNTRY_DATABASE is not set; set it, for ingest too, or give --into, or"
+                " --data with the data folder of `luot up`"
             )
         found = country_file.install(file, target)
-    say(f"{target}: {found.kind} of {found.day} is in place")
+    say(f"{target}: installed {found.kind} of {found.day}")
     if found.regions:
-        say("it has provinces, too: each country opens to them")
+        say("it also has provinces, so each country can be broken down into them")
     else:
-        say("it has no provinces; a file of cities has")
+        say("it has no provinces; city databases have them")

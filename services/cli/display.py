@@ -1,4 +1,4 @@
-"""The options of `luot site` that say how a site's block looks."""
+"""The options of `luot site` for the appearance of a site's block."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from services.cli.terminal import fail
 from services.model import display, wordings
 from services.model.lines import Line
 
-# As text: which values there are is said by the API, which may be newer than this command.
+# Plain text: the API, which may be newer than this command, decides which values are valid.
 _PANEL = "Block"
 *_PRESETS, _LAST_PRESET = display.Preset
 
@@ -20,8 +20,10 @@ Lines = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Lang = Annotated[str | None, typer.Option(help="vi or en.", rich_help_panel=_PANEL)]
-Theme = Annotated[str | None, typer.Option(help="light, dark or auto.", rich_help_panel=_PANEL)]
+Lang = Annotated[str | None, typer.Option(help="Language: vi or en.", rich_help_panel=_PANEL)]
+Theme = Annotated[
+    str | None, typer.Option(help="Theme: light, dark or auto.", rich_help_panel=_PANEL)
+]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -31,46 +33,56 @@ Preset = Annotated[
 ]
 Digits = Annotated[
     int | None,
-    typer.Option(help="Digits of the total on top, 0 for none.", rich_help_panel=_PANEL),
+    typer.Option(
+        help="Number of digits of the total at the top; 0 for no total there.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Format = Annotated[
     str | None,
-    typer.Option(help="Thousands: plain, dot, comma or space.", rich_help_panel=_PANEL),
+    typer.Option(
+        help="Thousands separator: plain (none), dot, comma or space.", rich_help_panel=_PANEL
+    ),
 ]
 Heading = Annotated[
-    str | None, typer.Option(help="Text over the block, '' for none.", rich_help_panel=_PANEL)
+    str | None, typer.Option(help="Heading of the block; '' for none.", rich_help_panel=_PANEL)
 ]
 Icons = Annotated[
     str | None,
-    typer.Option(help="Before each label: none, line or tile.", rich_help_panel=_PANEL),
+    typer.Option(help="Icon before each label: none, line or tile.", rich_help_panel=_PANEL),
 ]
 Layout = Annotated[
     str | None,
-    typer.Option(help="list, table, card or inline (one line).", rich_help_panel=_PANEL),
+    typer.Option(help="Layout: list, table, card or inline (one line).", rich_help_panel=_PANEL),
 ]
 Odometer = Annotated[
     str | None,
-    typer.Option(help="The digits: tiles, plain, led or classic.", rich_help_panel=_PANEL),
+    typer.Option(help="Style of the digits: tiles, plain, led or classic.", rich_help_panel=_PANEL),
 ]
 Wording = Annotated[
     str | None,
     typer.Option(
-        help=f"Whose lines and labels: {', '.join(wordings.Wording)}.", rich_help_panel=_PANEL
+        help=f"Set of lines and labels: {', '.join(wordings.Wording)}.", rich_help_panel=_PANEL
     ),
 ]
 Unit = Annotated[
     str | None,
-    typer.Option(help="Word after each number but those online: lượt.", rich_help_panel=_PANEL),
+    typer.Option(
+        help="Word after each number except that of visitors online, such as lượt.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Gap = Annotated[
     str | None,
-    typer.Option(help="A gap after who is online: none or online.", rich_help_panel=_PANEL),
+    typer.Option(
+        help="Gap after the lines about who is online: none or online.", rich_help_panel=_PANEL
+    ),
 ]
 Labels = Annotated[
     list[str] | None,
     typer.Option(
         "--label",
-        help="Another label for a line: online='Trực tuyến'. Repeat.",
+        help="Label for a line, in place of the usual one: online='Trực tuyến'. Repeatable.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -78,7 +90,7 @@ Reset = Annotated[
     list[str] | None,
     typer.Option(
         "--reset",
-        help="Option of the block that gets its default back. Repeat.",
+        help="Option of the block to reset to its default. Repeatable.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -100,11 +112,11 @@ OPTIONS: dict[str, Any] = {
     "unit": Unit,
     "gap": Gap,
 }
-"""By the name of the field in the API."""
+"""By field name in the API."""
 
 
 def fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the display settings that the options set, as the API takes them; null is a reset."""
+    """Return the display settings from the options, as the API expects them; null resets one."""
     # Typer gives an empty list for an option that was not used.
     chosen = {name: given[name] for name in OPTIONS if given[name] not in (None, [])}
     if "lines" in chosen:
@@ -115,9 +127,9 @@ def fields(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in reset:
         if name not in OPTIONS:
             expected = ", ".join(OPTIONS)
-            fail(f"--reset {name!r} is no option of the block; expected one of {expected}")
+            fail(f"--reset {name!r} is not an option of the block; expected one of {expected}")
         if name in chosen:
-            fail(f"--reset {name}: the same option is also set; expected one of both")
+            fail(f"--reset {name}: the same option is also set; expected only one of the two")
     return chosen | dict.fromkeys(reset)
 
 

@@ -23,22 +23,23 @@ _SIGNS = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "yellow")
 def doctor(
     data: Annotated[Path | None, typer.Option(help="Data folder of `luot up`.")] = None,
     days: Annotated[
-        int, typer.Option(min=1, max=400, help="Days whose raw hits are recounted.")
+        int, typer.Option(min=1, max=400, help="Number of days to recount from raw hits.")
     ] = 3,
     agent: Annotated[
-        str | None, typer.Option(help="Tell what this User-Agent is taken for, and why; no more.")
+        str | None, typer.Option(help="Only say what this User-Agent is taken for, and why.")
     ] = None,
     page: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Fetch this page, say whether it is counted; no more."),
+        typer.Option(metavar="URL", help="Only fetch this page, and say whether it is counted."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the log, the store and the numbers; say what to do where something is wrong.
+    """Check the log, the store and the numbers, and say what to do about anything that is wrong.
 
-    Looks at the stores of LUOT_REDIS_URL and LUOT_CLICKHOUSE_URL; with --data, or with LUOT_TOKEN
-    and no LUOT_CLICKHOUSE_URL, asks the running Luot. The verdict is noted in the store, where
-    the metrics have it from. Exit code 1: something is wrong.
+    Checks the stores at LUOT_REDIS_URL and LUOT_CLICKHOUSE_URL. With --data, or with LUOT_TOKEN and
+    no LUOT_CLICKHOUSE_URL, asks the running Luot; with --data and a `luot up` that is stopped,
+    checks the stores in that folder. The verdict is recorded in the store, for the metrics. Exit
+    code 1: something is wrong.
     """
     if agent is not None:
         _judge(agent, as_json)
@@ -74,9 +75,9 @@ async def _checks(data: Path | None, days: int) -> "list[Check]":
         checks = await run.examine(stores, settings, days, country_database=places)
         if data is None:
             checks += await run.spool(stores.log)
-        # An account that may only read examines, too.
+        # A read-only account can run the checks, but cannot record the verdict.
         if problem := await run.record(stores.store, checks, time.time):
-            note(f"the verdict is not in the metrics: {problem}")
+            note(f"the verdict could not be recorded for the metrics: {problem}")
         return checks
 
 

@@ -1,4 +1,4 @@
-"""What `luot doctor --page` asks: the page itself, and the Luot that its script names."""
+"""`luot doctor --page`: asks the page itself, and the Luot that its script names."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ _CALLS_ITSELF = "Mozilla/5.0 (compatible; luot-doctor)"
 
 
 def examine_page(url: str) -> "list[Check]":
-    """Fetch a page and say whether it is counted. Ends the command where there is no such page."""
+    """Fetch a page and say whether it is counted. Ends the command if it cannot be fetched."""
     import httpx
 
     from services.doctor.check import Findings
@@ -37,7 +37,7 @@ def examine_page(url: str) -> "list[Check]":
             "answer",
             answer.is_success and "html" in kind,
             f"{answer.status_code}, {kind or 'no type'}, from {answer.url}",
-            "expected a page of HTML that anybody may see",
+            "expected an HTML page that anyone may see",
         )
         policies = answer.headers.get_list("content-security-policy", split_commas=True)
         tag = look_at(read_page(str(answer.url), text, policies), findings)
@@ -61,7 +61,7 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
 
     try:
         script = http.get(tag.url)
-        # Found before it was seen, a view counts nowhere; the reason says how far it came.
+        # A prefetched view is never counted; the drop reason tells how far it got.
         hit = http.post(
             f"{tag.origin}/e",
             json={"n": "pageview", "d": tag.site or urlsplit(page).hostname, "u": page},
@@ -72,7 +72,7 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
             "Luot",
             False,
             f"{tag.origin} cannot be reached from here: {error or type(error).__name__}",
-            "look at its address, certificate and firewall: browsers need it as well",
+            "check its address, certificate and firewall: browsers must reach it, too",
         )
         return
     body = script.content
@@ -85,18 +85,19 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
         script.is_success and whole,
         f"the script answers {script.status_code}"
         + ("" if whole else ", but not with the bytes that `integrity` names"),
-        "take the line that `luot snippet` prints",
+        "use the line that `luot snippet` prints",
     )
     reason = hit.headers.get("x-luot-dropped", "") if hit.is_success else f"{hit.status_code}"
     site, host = tag.site or "the site of its host", urlsplit(page).hostname
     advice = {
-        "unknown_site": "there is no such site: `luot site list` names those there are",
-        "foreign_host": f"`luot site edit {tag.site or 'SITE'} --host {host}`, with its others",
+        "unknown_site": "there is no such site: `luot site list` lists the sites",
+        "foreign_host": f"`luot site edit {tag.site or 'SITE'} --host {host}`, together with its"
+        " other hosts",
     }
     ok = {"prefetch": True, "unknown_site": False, "foreign_host": False}.get(reason)
     findings.add(
         "site",
         ok,
         f"pages of {host} are counted on {site}" if ok else f"{site}: Luot answers {reason!r}",
-        advice.get(reason, "look at /readyz of Luot"),
+        advice.get(reason, "check /readyz of Luot"),
     )

@@ -1,4 +1,4 @@
-"""`luot site remove --erase`: what goes is said first; then it goes, whatever is restarted."""
+"""`luot site remove --erase`: says what will be deleted, then deletes it, despite any restarts."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from services.cli.language import grouped, said
 from services.cli.terminal import confirm, say
 
 WAIT_SECONDS = 120.0
-"""How long the command waits until all of it is gone; the same command again waits again."""
+"""How long the command waits for the deletion; running it again waits once more."""
 _AWAY = {429, 502, 503, 504}
 
 
 def erase(admin: Admin, slug: str, yes: bool) -> None:
-    """Erase a site, or what is left of one that was removed, and wait until it is gone."""
+    """Erase a site, or what is left of a removed one, and wait until it is deleted."""
     kept = admin.call("GET", f"/sites/{slug}/erase")
-    say(f"{slug} is erased for good, with {_described(kept)}, and its settings.", err=True)
-    say("It leaves its users, and tokens for it alone are revoked.", err=True)
+    say(f"{slug} will be deleted for good, with {_described(kept)}, and its settings.", err=True)
+    say("Its users lose access to it, and tokens for it alone are revoked.", err=True)
     if not yes:
         confirm(f"Erase {slug}?")
     admin.until(
@@ -25,8 +25,8 @@ def erase(admin: Admin, slug: str, yes: bool) -> None:
         seconds=WAIT_SECONDS,
         away=_AWAY,
         waiting=f"{slug} is no longer counted or shown, but the aggregator has not deleted all of"
-        " it; is it running?",
-        again="waits for it",
+        " it yet; is it running?",
+        again="to keep waiting",
     )
     say(f"erased {slug}")
 

@@ -11,8 +11,8 @@ from services.cli.connection import Admin, Data, connected, reason
 from services.cli.terminal import fail, say
 
 app = typer.Typer(
-    help="Take what was counted elsewhere: CSV on the standard output. Talks to the running API"
-    " (LUOT_URL and LUOT_TOKEN, or --data).",
+    help="Export what was counted, as CSV on standard output. Talks to the running API (LUOT_URL"
+    " and LUOT_TOKEN, or --data).",
     no_args_is_help=True,
 )
 
@@ -31,7 +31,7 @@ def hits(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Print the raw hits, bots too, as they are stored.
+    """Print the raw hits, including bots, as they are stored.
 
     [bold]luot export hits mytho --from 2026-01-01 > hits.csv[/bold]
     """
@@ -43,16 +43,16 @@ def hits(
 
 @app.command()
 def counters(site: Site, data: Data = None) -> None:
-    """Print views and visits of every page and period; an empty path is the whole site.
+    """Print the views and visits of every page and period; an empty path is the whole site.
 
-    Opening balances and corrections are not in them: they are ledgers of their own.
+    They do not include opening balances and corrections, which have ledgers of their own.
     """
     with connected(data) as admin:
         _print(admin, f"/sites/{site}/export/counters", {})
 
 
 def _print(admin: Admin, path: str, query: dict[str, Any]) -> None:
-    """Print page after page, the header once; how many rows on the standard error output."""
+    """Print all pages of the result, with one header; the number of rows goes to stderr."""
     import httpx
 
     rows, after = 0, ""

@@ -14,26 +14,24 @@ app = typer.Typer(
 )
 
 OfGroup = Annotated[str, typer.Argument(help="Short name of the group.", metavar="GROUP")]
-OptName = Annotated[str | None, typer.Option(help="Name that people read.")]
-OptParent = Annotated[
-    str | None, typer.Option(help="Group that it is part of; '' for the top of the tree.")
-]
+OptName = Annotated[str | None, typer.Option(help="Display name.")]
+OptParent = Annotated[str | None, typer.Option(help="Parent group; '' for none.")]
 OptPublic = Annotated[
     bool | None,
     typer.Option(
         "--public/--not-public",
-        help="Whether anybody may see the table of those of its sites that are public.",
+        help="Whether anyone may see the table of those of its sites that are public.",
     ),
 ]
 OptSites = Annotated[
-    list[str] | None, typer.Option("--site", help="Short name of a site; repeatable.")
+    list[str] | None, typer.Option("--site", help="Short name of a site. Repeatable.")
 ]
 OptPeriod = Annotated[
     str | None,
     typer.Option(
         "--default-period",
-        help="What pages of its sites open with that have none: 30d, month, report_month…; ''"
-        " for that of the group above.",
+        help="Default period for its sites that have none: 30d, month, report_month…; '' for that"
+        " of the parent group.",
     ),
 ]
 
@@ -49,7 +47,7 @@ def add(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Make a group."""
+    """Create a group."""
     fields = {"slug": group, **_given(name, parent, sites, public, default_period)}
     with connected(data) as admin:
         made = admin.call("POST", "/groups", fields)
@@ -58,14 +56,14 @@ def add(
 
 @app.command("list")
 def list_groups(data: Data = None, as_json: Json = False) -> None:
-    """List the groups, with their own sites, and how many there are with those below."""
+    """List the groups, with their own sites and the number of sites including subgroups."""
     with connected(data) as admin:
         groups = admin.call("GET", "/groups")["groups"]
     if as_json:
         show_json(groups)
         return
     table(
-        ("group", "name", "part of", "sites", "with those below", "opens with"),
+        ("group", "name", "part of", "sites", "including subgroups", "opens with"),
         (
             (
                 group["slug"],
@@ -88,13 +86,15 @@ def edit(
     sites: OptSites = None,
     public: OptPublic = None,
     default_period: OptPeriod = None,
-    no_sites: Annotated[bool, typer.Option("--no-sites", help="It has no own sites.")] = False,
+    no_sites: Annotated[
+        bool, typer.Option("--no-sites", help="Leave the group without sites of its own.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Change what is given of a group; its sites are replaced by those given."""
+    """Change the given settings of a group; --site replaces its whole list of sites."""
     if no_sites and sites:
-        raise typer.BadParameter("--site and --no-sites exclude each other")
+        raise typer.BadParameter("--site and --no-sites are mutually exclusive")
     fields = _given(name, parent, [] if no_sites else sites, public, default_period)
     with connected(data) as admin:
         changed = admin.call("PATCH", f"/groups/{group}", fields)
@@ -103,7 +103,7 @@ def edit(
 
 @app.command()
 def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
-    """Remove a group that none is below; its sites stay as they are."""
+    """Remove a group that has no subgroups; its sites stay as they are."""
     if not yes:
         confirm_removal("group", group)
     with connected(data) as admin:
@@ -134,6 +134,6 @@ def _tell(group: dict[str, Any], what: str, as_json: bool) -> None:
     else:
         count = len(group["all_sites"])
         if count == 1:
-            say(f"{what} {group['slug']}: 1 site with those below")
+            say(f"{what} {group['slug']}: 1 site, including subgroups")
         else:
-            say(f"{what} {group['slug']}: {count} sites with those below")
+            say(f"{what} {group['slug']}: {count} sites, including subgroups")

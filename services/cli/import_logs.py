@@ -1,4 +1,4 @@
-"""The command `luot import`: access logs of an old server become counts of their own days."""
+"""The command `luot import`: counts the access logs of an old server under their own dates."""
 
 import time
 from datetime import datetime
@@ -23,19 +23,19 @@ def import_logs(
     files: Annotated[
         list[Path], typer.Argument(help="Access logs, plain, .gz, .bz2, .xz or .zst.")
     ],
-    slug: Annotated[str, typer.Option("--site", help="Short name of the site they count for.")],
+    slug: Annotated[str, typer.Option("--site", help="Short name of the site to count them for.")],
     host: Annotated[
         str | None,
         typer.Option(
-            help="Host name of their pages. [default: the hosts of the site that a log names, or"
-            " the first one]"
+            help="Host name of their pages. [default: the site's hosts that a log names, or its"
+            " first host]"
         ),
     ] = None,
     log_format: Annotated[
         str,
         typer.Option(
             "--format",
-            help="Format that is not recognised: a name, or a layout in the notation of Apache or"
+            help="Format, if it is not detected: a name, or a layout in the notation of Apache or"
             " nginx.",
         ),
     ] = "",
@@ -48,38 +48,41 @@ def import_logs(
     ] = "",
     unreadable: Annotated[
         bool,
-        typer.Option(help="Leave out what cannot be read, also above 5% of the lines of a file."),
+        typer.Option(help="Skip unreadable lines, even if they are more than 5% of a file."),
     ] = False,
     until: Annotated[
         str | None,
         typer.Option(
-            help="Leave out lines from this time on: the moment when Luot began to count itself,"
-            " 2026-11-20 or 2026-11-20T14:30, on the site's clock."
+            help="Skip lines from this time on, when Luot itself began to count: 2026-11-20 or"
+            " 2026-11-20T14:30, in the site's time zone."
         ),
     ] = None,
     overlapping: Annotated[
         bool,
-        typer.Option(help="Take files although others of the same time are imported: two servers."),
+        typer.Option(
+            help="Accept files that overlap in time with files already imported, as from two"
+            " servers."
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and check everything, import nothing.")
+        bool, typer.Option("--dry-run", help="Read and check everything, but import nothing.")
     ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Import access logs of the server before, with their own times.
+    """Import access logs of the previous server, under their own dates.
 
-    Counts pages that people were shown: GET, 2xx or 304, no images, scripts, feeds or other
-    files, no parts of pages, no bots; and apart from them, downloads of documents. The format is
-    recognised and named: combined, common, both with the host in front, nginx's main, IIS (W3C),
-    JSON of Caddy, Traefik and nginx.
+    Counts pages shown to people: GET requests with status 2xx or 304, without images, scripts,
+    feeds and other files, without parts of pages, and without bots; downloads of documents are
+    counted separately. The format is detected and reported: combined, common, both with the host in
+    front, nginx's main, IIS (W3C), JSON of Caddy, Traefik and nginx.
 
-    Give all files of a site in one command, in any order: who is in the middle of a visit at the
-    end of one goes on with it in the next.
+    Give all files of a site in one command, in any order: a visit that is in progress at the end of
+    one file continues in the next.
 
-    What was interrupted goes on with the same command. A file counts once, by its content,
-    whatever its name, packed or not. Talks to the running API (LUOT_URL and LUOT_TOKEN, or
-    --data); addresses and User-Agents stay here.
+    If it is interrupted, run the same command again to continue. A file is recognised by its
+    content and counts once, whatever its name, compressed or not. Talks to the running API
+    (LUOT_URL and LUOT_TOKEN, or --data); addresses and User-Agents do not leave this machine.
 
     [bold]luot import /var/log/nginx/access.log* --site mytho --until 2026-11-20[/bold]
     """
@@ -140,7 +143,7 @@ def import_logs(
             fail(str(error))
         except KeyboardInterrupt:
             display.stop()
-            note("stopped; the same command again goes on from here")
+            note("stopped; run the same command again to continue")
             raise typer.Exit(130) from None
     show(results, slug, dry_run, as_json)
 
@@ -179,7 +182,7 @@ def _until(text: str, site: "Site") -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"--until {text!r} is no time; expected for example 2026-11-20 or 2026-11-20T14:30")
+        fail(f"--until {text!r} is not a time; expected for example 2026-11-20 or 2026-11-20T14:30")
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone(site.zone_at(time.time_ns() // 1_000_000)))
     return max(1, int(at.timestamp() * 1000))

@@ -57,24 +57,24 @@ class ImportProgressBar:
         self._progress.stop()
 
     def looks_at(self, path: Path) -> None:
-        """Say which file is looked at."""
+        """Show which file is being examined."""
         self._progress.update(self._task, description=said(f"looking at {path.name}"))
 
     def warn(self, files: Sequence[LogFile], states: Sequence[UploadState]) -> None:
-        """Say what should be known before anything counts, each thing once."""
+        """Print the warnings to know before anything is counted, each once."""
         told = [*(file.warnings for file in files), *(state.warnings for state in states)]
         warnings = dict.fromkeys(text for texts in told for text in texts)
         for text in warnings:
             note(f"note: {said(text)}", fg="yellow")
 
     def begin(self, files: Sequence[Any]) -> None:
-        """Measure the files."""
+        """Set the total size of the files."""
         total = sum(file.path.stat().st_size for file in files)
         self._began = time.monotonic()
         self._progress.update(self._task, total=total, completed=0)
 
     def read(self, file: Any, log: Any) -> None:
-        """Say how far a file is read."""
+        """Show how far a file has been read."""
         self._size = log.bytes_read
         self._lines = log.lines
         seconds = max(time.monotonic() - self._began, 0.001)
@@ -92,6 +92,6 @@ class ImportProgressBar:
         self._size = 0
 
     def waits(self, reason: str) -> None:
-        """Say why nothing moves."""
+        """Show why there is no progress; '' once there is again."""
         text = f"{self._text} ({reason})" if reason else self._text
         self._progress.update(self._task, description=text)

@@ -1,4 +1,4 @@
-"""What `luot import` says when it is done."""
+"""The summary that `luot import` prints at the end."""
 
 from collections.abc import Sequence
 
@@ -28,19 +28,23 @@ def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
     table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    states = {"new": "imported", "resumed": "imported, begun before", "done": "was imported before"}
+    states = {"new": "imported", "resumed": "imported, resumed", "done": "already imported"}
     for result in results:
         state = "would be imported" if dry_run and result.begun != "done" else states[result.begun]
         table.add_row(result.file, said(state), style="bold")
         if result.begun == "done" and not result.lines:
             continue
         table.add_row(f"  {said('format')}", result.format)
-        table.add_row("  " + said("reader's address from"), said(result.address))
+        table.add_row("  " + said("reader's address taken from"), said(result.address))
         counts = f"{grouped(result.addresses)}, {grouped(result.days)}"
         table.add_row(f"  {said('addresses, days')}", counts)
         if result.hosts:
             table.add_row(f"  {said('hosts')}", _hosts(result.hosts))
-        rows = {"lines": result.lines, "pages of people": result.pages, "visits": result.visits}
+        rows = {
+            "lines": result.lines,
+            "pages seen by people": result.pages,
+            "visits": result.visits,
+        }
         if result.downloads:
             rows["downloads"] = result.downloads
         if result.sent != result.pages + result.downloads and not dry_run:
@@ -50,7 +54,7 @@ def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
         for name, value in result.left_out.most_common():
             table.add_row(f"  {said(f'left out: {name}')}", grouped(value), style="dim")
         if result.unsorted:
-            late = said("out of order, visits may be cut in two")
+            late = said("out of order, so visits may be split in two")
             table.add_row(f"  {late}", grouped(result.unsorted))
         table.add_section()
     return table

@@ -1,4 +1,4 @@
-"""The command `luot imports`: what was imported into a site, and taking it back."""
+"""The command `luot imports`: lists the imports into a site, and undoes them."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -12,9 +12,9 @@ from services.cli.terminal import Json, Yes, confirm, fail, say, show_json, tabl
 app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
 
 ANSWER_SECONDS = 300.0
-"""How long an answer may take: an import of millions of views is taken back in one."""
+"""How long an answer may take: one request undoes an import of millions of views."""
 COUNTED_SECONDS = 300.0
-"""How long to wait for the aggregator to count what is in the log of an import."""
+"""How long to wait for the aggregator to count what the log holds of an import."""
 _ID_LETTERS = 12
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
@@ -60,17 +60,17 @@ def imports(
 @app.command()
 def undo(
     name: Annotated[
-        str, typer.Argument(metavar="ID", help="As listed, or the beginning of it; or the file.")
+        str, typer.Argument(metavar="ID", help="ID as listed, or its beginning, or the file name.")
     ],
     slug: Site,
     yes: Yes = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Take an import back as a whole, with everything that it counted.
+    """Undo an import as a whole, with everything that it counted.
 
-    Shows what goes, and asks. What was interrupted goes on with the same command. Afterwards the
-    same file may be imported again.
+    Shows what will be removed, and asks for confirmation. If it is interrupted, run the same
+    command again to continue. Afterwards, the same file may be imported again.
 
     [bold]luot imports undo 1f0c37a2 --site mytho[/bold]
     """
@@ -86,14 +86,14 @@ def undo(
             path,
             seconds=COUNTED_SECONDS,
             away=_AWAY,
-            waiting="nothing more of it is taken, but the aggregator has not counted what is in the"
-            " log; is it running?",
-            again="goes on",
+            waiting="no more of it is accepted, but the aggregator has not yet counted what is in"
+            " the log; is it running?",
+            again="to continue",
         )
     if as_json:
         show_json(undone)
         return
-    say(f"{undone['file']} is undone; it may be imported again")
+    say(f"{undone['file']} was undone; it may be imported again")
 
 
 def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:
@@ -104,9 +104,9 @@ def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:
 def _found(imports: list[dict[str, Any]], name: str) -> dict[str, Any]:
     found = [one for one in imports if one["digest"].startswith(name) or one["file"] == name]
     if not found:
-        fail(f"{name!r} is no import of this site; `luot imports` lists them")
+        fail(f"{name!r} is not an import of this site; `luot imports` lists them")
     if len(found) > 1:
-        fail(f"{name!r} is {len(found)} imports; give more of the id")
+        fail(f"{name!r} matches {len(found)} imports; give more of the ID")
     return found[0]
 
 
@@ -115,7 +115,7 @@ def _state(one: dict[str, Any]) -> str:
         case "begun":
             return said(f"begun, line {one['taken']:,}")
         case "undoing":
-            return said(f"being undone by {one['undone_by']}: undo it again")
+            return said(f"undo begun by {one['undone_by']} but not finished: run it again")
         case "undone":
             return said(f"undone by {one['undone_by']}, {when(one['undone_at'])}")
         case state:

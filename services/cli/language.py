@@ -1,7 +1,7 @@
-"""The language of the command line: Vietnamese where the environment says so, otherwise English.
+"""The language of the command line: Vietnamese if the environment says so, otherwise English.
 
-What commands say stands in the code, in English; a file of `languages` has each text beside its
-translation. Names of options, values and JSON are the same in every language.
+Texts are in the code, in English; a file in `languages` maps each one to its translation.
+Option names, values and JSON are the same in every language.
 """
 
 import os
@@ -18,11 +18,11 @@ from services.runtime.phrases import Phrases
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX, Base Definitions, section 8.2)."""
 _LABELS = {line.value: line.vi[0].lower() + line.vi[1:] for line in Line}
-"""What a line of a block is called within a sentence, but for those in `words`."""
+"""The names of a block's lines within a sentence, except those in `words`."""
 
 
 def spoken(environ: Mapping[str, str] | None = None) -> Lang:
-    """Return the language that the environment names: `vi_VN.UTF-8`, or any other for English."""
+    """Return the language of the environment: `vi_VN.UTF-8` is Vietnamese, any other is English."""
     environ = os.environ if environ is None else environ
     named = next((environ[name] for name in _VARIABLES if environ.get(name)), "")
     language = named.partition(".")[0].partition("_")[0].lower()
@@ -30,7 +30,7 @@ def spoken(environ: Mapping[str, str] | None = None) -> Lang:
 
 
 def said(text: str) -> str:
-    """Return a message of a command, or of the API, in the language spoken; else as it is."""
+    """Translate a message of a command or of the API; one that is not known stays as it is."""
     if spoken() is Lang.EN:
         return text
     if (word := _tables()["words"].get(text)) is not None:
@@ -45,20 +45,20 @@ def said(text: str) -> str:
 
 
 def helped(text: str) -> str:
-    """Return a help text in the language spoken, paragraph by paragraph; else as it is."""
+    """Translate a help text paragraph by paragraph; one that is not known stays as it is."""
     if spoken() is Lang.EN:
         return text
     return "\n\n".join(_paragraph(part) for part in text.split("\n\n"))
 
 
 def grouped(number: int) -> str:
-    """Return a number as the language spoken writes it: 1,234,567 or 1.234.567."""
+    """Return a number in the style of the language: 1,234,567 or 1.234.567."""
     text = f"{number:,}"
     return text if spoken() is Lang.EN else _phrases().grouped(text)
 
 
 def around_help() -> Mapping[str, str]:
-    """Return the words around help texts, by their names in `typer.rich_utils`."""
+    """Return the translated headings around help texts, by their names in `typer.rich_utils`."""
     words: Mapping[str, str] = {} if spoken() is Lang.EN else _tables()["typer"]
     return words
 
@@ -70,7 +70,7 @@ def _paragraph(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _help_phrases() -> Phrases:
-    """Return the help texts that name what a list in the code has."""
+    """Return the help texts with gaps, which the code fills with the items of a list."""
     texts = _tables()["help"]
     return Phrases.of({text: said for text, said in texts.items() if "{" in text}, {})
 

@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The log of hits: make it where it will be, or move it from Redis to Kafka and back.",
+    help="The log of hits: create it, or move it between Redis and Kafka.",
 )
 
 
 @app.command()
 def create(
     url: Annotated[
-        str | None, typer.Argument(metavar="[URL]", help="Where. [default: LUOT_LOG_URL]")
+        str | None,
+        typer.Argument(metavar="[URL]", help="Address of the log. [default: LUOT_LOG_URL]"),
     ] = None,
 ) -> None:
-    """Make the log where it does not exist yet, and check it where it does.
+    """Create the log if it does not exist yet, and check it.
 
-    In Kafka these are the topics of hits, of notes and of what cannot be decoded, with the settings
-    that keep hits and with LUOT_PARTITIONS partitions. Redis needs nothing to be made.
+    In Kafka, these are the topics for hits, for notes and for what cannot be decoded, with settings
+    that keep hits and with LUOT_PARTITIONS partitions. In Redis, nothing needs to be created.
     """
     from services.settings import Settings
 
@@ -39,22 +40,22 @@ def create(
 
 @app.command()
 def move(
-    to: Annotated[str, typer.Option("--to", metavar="URL", help="Where the log goes.")],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Address of the new log.")],
     cancel: Annotated[
-        bool, typer.Option("--cancel", help="Take a move back that was begun and is not done.")
+        bool, typer.Option("--cancel", help="Cancel a move that was begun but is not done.")
     ] = False,
     yes: Yes = False,
 ) -> None:
     """Move the log from LUOT_LOG_URL to another server; no hit is lost or counted twice.
 
-    1. Stop every aggregator; let ingest and API run.
+    1. Stop every aggregator; leave ingest and the API running.
 
-    2. Give this command. Ingest takes hits into its spool from now on.
+    2. Run this command. From now on, ingest takes hits into its spool.
 
-    3. Set LUOT_LOG_URL to the new log everywhere, and start ingest, aggregator and API again:
+    3. Set LUOT_LOG_URL to the new log everywhere, and restart ingest, the aggregators and the API:
     ingest drains its spool there.
 
-    If it is interrupted, give it again, whatever was killed.
+    If it is interrupted, run it again, whatever was killed.
     """
     from services.settings import Settings
 
@@ -65,18 +66,18 @@ def move(
             say("The log stays where it is and takes hits again. Start the aggregators.")
             return
         if not yes:
-            confirm("Is every aggregator stopped, and is the log to be moved now?")
+            confirm("Is every aggregator stopped, and should the log be moved now?")
         report = asyncio.run(_move(settings, to, back=False))
     if report.before:
-        say("The log is there already.")
+        say("The log has already been moved there.")
     else:
         say(
             f"Moved: {report.entries} entries, {report.waiting} of them not counted yet, and the"
-            f" sequences of {report.producers} producers."
+            f" sequence numbers of {report.producers} producers."
         )
     say(
-        "Now set LUOT_LOG_URL to the new log everywhere, and start ingest, the aggregators and the"
-        " API again. Then make a backup: older ones are not brought up to date by this log."
+        "Now set LUOT_LOG_URL to the new log everywhere, and restart ingest, the aggregators and"
+        " the API. Then make a backup: this log cannot bring older ones up to date."
     )
 
 
@@ -89,12 +90,12 @@ async def _create(settings: "Settings", url: str | None) -> None:
     finally:
         await log.close()
     for name in made:
-        say(f"made the topic {name}")
+        say(f"created the topic {name}")
     if not made:
         say(
-            "Redis needs nothing to be made for the log: a stream begins with its first hit."
+            "Nothing needs to be created in Redis: a stream begins with its first hit."
             if log.server_name == "Redis"
-            else "All topics are there already."
+            else "All topics exist already."
         )
     for check in checks:
         if check.ok is True:
@@ -102,7 +103,7 @@ async def _create(settings: "Settings", url: str | None) -> None:
         elif check.ok is False:
             say(f"wrong: {check.name}: {check.value}. {check.advice}")
         else:
-            say(f"to be known: {check.name}: {check.value}. {check.advice}")
+            say(f"note: {check.name}: {check.value}. {check.advice}")
     if any(check.ok is False for check in checks):
         raise typer.Exit(1)
 
@@ -123,7 +124,7 @@ async def _move(settings: "Settings", to: str, *, back: bool) -> "MoveReport":
 
 
 def _sealing() -> None:
-    say("Ingest takes hits into its spool from now on.")
+    say("From now on, ingest takes hits into its spool.")
 
 
 def _own(settings: "Settings") -> "Log":
@@ -138,7 +139,7 @@ def _opened(settings: "Settings", url: str) -> "Log":
     try:
         log = open_log(url, partitions=settings.partitions, group=settings.group)
     except ValueError as error:
-        fail(f"this is no URL of a log: {error}")
+        fail(f"this is not the URL of a log: {error}")
     log.require_replicas(settings.redis_replicas)
     return log
 

@@ -1,4 +1,4 @@
-"""The command `luot`: what it is made of. Every command has a module of its own."""
+"""The command `luot`, assembled from one module per command."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ from services.cli import (
 from services.cli.spoken_help import SpokenGroup, in_language
 from services.runtime import gc_tuning
 
-# Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
+# Heavy imports (the embedded engine, Faust, FastAPI) are left to the commands that need them.
 
 app = typer.Typer(
     name="luot",
@@ -86,7 +86,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Handle the options before a command."""
 
 
 if __name__ == "__main__":

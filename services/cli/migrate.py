@@ -9,7 +9,7 @@ app = typer.Typer()
 
 def _begin(name: str, servers: int) -> None:
     if servers > 1:
-        note(f"{name}: {servers} servers have to run it, and each statement waits for all of them")
+        note(f"{name}: {servers} servers must run it, and each statement waits for all of them")
 
 
 @app.command()

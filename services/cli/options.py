@@ -1,4 +1,4 @@
-"""Options that several commands share, from one list."""
+"""Options shared by several commands, from one list."""
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
@@ -10,7 +10,7 @@ C = TypeVar("C", bound=Callable[..., None])
 def with_options(options: Mapping[str, Any]) -> Callable[[C], C]:
     """Add options, by the names of their parameters, to a command that takes `**given`.
 
-    Each is None where it is not given. In --help they stand behind the command's arguments and
+    An option that is not given is None. In --help they come after the command's arguments and
     before its own options.
     """
     added = [

@@ -19,23 +19,24 @@ def probe(
     url: Annotated[
         str | None, typer.Option(help="Public address of Luot, as browsers reach it (LUOT_URL).")
     ] = None,
-    site: Annotated[
-        str, typer.Option(help="Site of the probe alone; its views are no one's.")
-    ] = "do-luot",
-    every: Annotated[float, typer.Option(min=1, help="Seconds from one hit to the next.")] = 60.0,
+    site: Annotated[str, typer.Option(help="Site used by the probe alone.")] = "do-luot",
+    every: Annotated[float, typer.Option(min=1, help="Seconds between hits.")] = 60.0,
     within: Annotated[
-        float, typer.Option(min=0.5, help="Seconds after which a number that lacks it is late.")
+        float,
+        typer.Option(
+            min=0.5, help="Seconds after which a hit that the number does not show yet is late."
+        ),
     ] = 30.0,
     once: Annotated[
-        bool, typer.Option("--once", help="Send one hit, say what became of it, and end.")
+        bool, typer.Option("--once", help="Send one hit, say whether it was shown, and exit.")
     ] = False,
     host: Host = None,
     port: Port = None,
 ) -> None:
-    """Send a hit a minute as a reader does, and time it until the public number shows it.
+    """Send a hit every minute, as a browser does, and time how soon the public number shows it.
 
-    Serves /metrics and /healthz on port 8004. It needs a site of its own, so that its views are in
-    the numbers of no portal; for --url https://thongke.example.vn, make it once with
+    Serves /metrics and /healthz on port 8004. It needs a site of its own, so that its views do not
+    add to any portal's numbers; for --url https://thongke.example.vn, create it once with
 
         luot site add do-luot --host thongke.example.vn
 

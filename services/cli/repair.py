@@ -1,4 +1,4 @@
-"""The commands `luot repair …`: numbers that can be put right from the raw hits."""
+"""The commands `luot repair …`: repair numbers from the raw hits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,8 +10,8 @@ from services.cli.connection import Data, connected
 from services.cli.terminal import Json, Yes, confirm, say, show_json, table
 
 app = typer.Typer(
-    help="Put numbers right from the raw hits. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
-    " or --data).",
+    help="Repair numbers from the raw hits. Talks to the running API (LUOT_URL and LUOT_TOKEN, or"
+    " --data).",
     no_args_is_help=True,
 )
 
@@ -21,18 +21,21 @@ LISTED = 1_000
 
 @app.callback()
 def group() -> None:
-    """Keep `paths` a command of its own."""
+    """Keep `paths` a subcommand, even though it is the only one."""
 
 
 @app.command()
 def paths(
     site: Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")],
     day: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="A day, on the site's clock.")
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Day, in the site's time zone.")
     ],
     path: Annotated[
         list[str] | None,
-        typer.Option(help="A page, from the / on. [default: all that count by now]"),
+        typer.Option(
+            help="Path of a page, from the / on. [default: all that have counters of their own by"
+            " now]"
+        ),
     ] = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Count the views of --path under (other) again.")
@@ -44,12 +47,12 @@ def paths(
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Give views that were counted under (other) back to their pages.
+    """Move views that were counted under (other) to their pages.
 
-    A page that nobody knew, seen from an address that had opened too many new ones, counts under
-    (other) until readers from other addresses have seen it too. Once it counts by itself, this
-    moves its earlier views to it, exactly; the raw hits know them. The same command given twice
-    changes nothing.
+    A page not seen before, opened from an address that had already opened too many new ones, counts
+    under (other) until readers at other addresses have seen it too. Once it has a counter of its
+    own, this moves its earlier views to it, exactly, as the raw hits have them. Running the same
+    command twice changes nothing more.
     """
     where = f"/sites/{site}/other-views"
     date = f"{day:%Y-%m-%d}"
@@ -66,25 +69,29 @@ def paths(
                 _show(pages, date)
         if named and not dry_run:
             if not yes:
-                confirm("Count them under (other) again?" if undo else "Give these views back?")
+                confirm(
+                    "Count them under (other) again?"
+                    if undo
+                    else "Move these views to their pages?"
+                )
             for begin in range(0, len(named), AT_ONCE):
                 body = {"day": date, "paths": named[begin : begin + AT_ONCE], "undo": undo}
                 returned |= admin.call("POST", where, body)["views"]
     if as_json:
         show_json({"day": date, "pages": named, "returned": returned})
     elif undo and returned:
-        say(f"{len(named)} pages of {date} count under (other) again where they did.")
+        say(f"{len(named)} pages of {date} count under (other) again, as before.")
     elif returned:
         views = sum(returned.values())
-        say(f"{len(named)} pages of {date} have {views} views back from (other).")
+        say(f"{len(named)} pages of {date} got {views} views back from (other).")
     if len(named) == LISTED and not as_json:
-        say("There may be more: give the same command again.")
+        say("There may be more: run the same command again.")
 
 
 def _show(pages: Sequence[dict[str, Any]], date: str) -> None:
     if not pages:
-        say(f"Nothing of {date} waits under (other).")
+        say(f"No views of {date} wait under (other).")
         return
     columns = ("path", "waiting", "views", "visits", "readers")
-    heads = ("page", "given back now", "views under (other)", "visits", "readers")
+    heads = ("page", "moved now", "views under (other)", "visits", "readers")
     table(heads, ([str(page[name]) for name in columns] for page in pages))

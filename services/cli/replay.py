@@ -19,22 +19,26 @@ app = typer.Typer()
 
 @app.command()
 def replay(
-    file: Annotated[str, typer.Argument(help="Access log, plain or packed; - is standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="Access log, plain or compressed; - for standard input.")
+    ],
     site: SiteOption,
     url: Url = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="Times the log's own pace; 0 is as fast as it goes.")
+        float,
+        typer.Option(min=0, help="Multiple of the log's own pace; 0 for as fast as possible."),
     ] = 0.0,
     host: PageHost = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Send this many pages at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many pages.")] = None,
     connections: Connections = 64,
     as_json: SummaryJson = False,
 ) -> None:
-    """Send the pages of an access log, of any format of `luot import`, as real HTTP hits.
+    """Send the pages in an access log, in any format that `luot import` reads, as HTTP hits.
 
-    For trying and for load: each hit counts at the time it arrives, not at the time in the log.
-    Each visitor keeps the address of the log (X-Forwarded-For), which ingest believes from its
-    trusted proxies only. Bots and limits are decided by ingest. Exit code 1: some hits failed.
+    For trials and load tests: each hit is counted at the time it arrives, not at the time in the
+    log. Each visitor's address in the log is sent as X-Forwarded-For, which ingest accepts from its
+    trusted proxies only. Ingest decides what is a bot, and applies its limits. Exit code 1: some
+    hits failed.
     """
     from services.access_log.parser import AccessLogError
     from services.cli.traffic_progress import replay as run

@@ -22,23 +22,25 @@ app = typer.Typer()
 
 @app.command()
 def restore(
-    folder: Annotated[Path, typer.Argument(help="What `luot backup` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Folder that `luot backup` wrote.")],
     data: Data = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Remove everything that the store holds first.")
+        bool, typer.Option("--replace", help="First remove everything from the store.")
     ] = False,
     without_log: Annotated[
         bool,
-        typer.Option("--without-log", help="Leave Redis alone: the aggregator goes on as it was."),
+        typer.Option(
+            "--without-log", help="Leave the log alone: the aggregator continues as before."
+        ),
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Put a backup into a store of either kind, and let the aggregator go on from there.
+    """Restore a backup into a store of either kind; the aggregator resumes from there.
 
-    Into the store of LUOT_CLICKHOUSE_URL, or, with --data, into that of a `luot up` which is
-    stopped. Checks the backup before it touches anything, and reads everything back afterwards.
-    Stop every aggregator first. What was counted since the backup is counted again from the log
-    (LUOT_REDIS_URL), as far as the log reaches.
+    Restores into the store at LUOT_CLICKHOUSE_URL or, with --data, into that of a `luot up` that is
+    stopped. Checks the backup before changing anything, and reads everything back afterwards. Stop
+    every aggregator first. Hits since the backup are counted again from the log (LUOT_LOG_URL or
+    LUOT_REDIS_URL), as far back as the log reaches.
     """
     from services.backup import run
     from services.backup.folder import read_manifest
@@ -62,17 +64,17 @@ def restore(
         with RowProgress("check", read_manifest(folder).rows) as bar:
             manifest = run.inspect(folder, bar.advance)
         if replace and not yes:
-            confirm("Remove everything that the store holds?")
+            confirm("Remove everything from the store?")
         steps = asyncio.run(work(settings, manifest))
         counted_up_to = newest(manifest)
     say(f"Restored and compared: {manifest.rows:,} rows, up to {counted_up_to}.")
     if without_log:
-        say("The log was left alone. `luot rewind` counts again what it still holds.")
+        say("The log was left alone. `luot rewind` counts what it still holds again.")
         return
     show_steps(steps)
-    say("Start the aggregator, and start the API again.")
+    say("Start the aggregator, and restart the API.")
     if replace:
         say(
-            "Public numbers that were higher before stay until they are reached, or until an admin"
-            " forgets them: DELETE /api/admin/sites/SITE/shown"
+            "Public numbers that were higher before stay as they are until the counts reach them,"
+            " or until an admin resets them: DELETE /api/admin/sites/SITE/shown"
         )

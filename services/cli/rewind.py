@@ -21,8 +21,8 @@ def rewind(
     to: Annotated[
         str | None,
         typer.Option(
-            help="Time (2026-11-22T03:00+07:00), age (90m, 6h, 2d) or position."
-            " [default: as far as the log tells everything]"
+            help="Time (2026-11-22T03:00+07:00), age (90m, 6h, 2d) or position. [default: as far"
+            " back as the log is complete]"
         ),
     ] = None,
     data: Data = None,
@@ -31,11 +31,11 @@ def rewind(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Let the aggregator fold again what is still in the log.
+    """Rewind the log, so that the aggregator folds what is still in it again.
 
-    Counters skip what they hold already: on a healthy store nothing changes, and one that was
-    restored or has lost rows is repaired. Stop every aggregator first. With --data, the log of
-    a `luot up` which is stopped.
+    Counters skip what they already include: on a healthy store nothing changes, and one that was
+    restored or has lost rows is repaired. Stop every aggregator first. With --data, uses the log of
+    a `luot up` that is stopped.
     """
     from services.backup import run
     from services.backup.moment import parse
@@ -54,12 +54,12 @@ def rewind(
         if dry_run:
             return
         if all(step.to == step.committed for step in steps):
-            say("There is nothing to go back to.")
+            say("There is nothing to rewind.")
             return
         if not yes:
-            confirm("Go back?")
+            confirm("Rewind?")
         asyncio.run(work(settings, dry=False))
-    say("Start the aggregator: it goes on from there.")
+    say("Start the aggregator: it resumes from there.")
 
 
 def show_steps(steps: Sequence["Step"]) -> None:
@@ -69,7 +69,7 @@ def show_steps(steps: Sequence["Step"]) -> None:
 
     from services.backup.rewind import describe
 
-    heads = ("partition", "was read up to", "goes on from", "entries to fold")
+    heads = ("partition", "read up to", "resumes from", "entries to fold")
     table = Table(*map(said, heads))
     for step in steps:
         if step.committed is not None or step.entries:
@@ -87,8 +87,8 @@ def show_steps(steps: Sequence["Step"]) -> None:
     inexact = [str(step.partition) for step in steps if not step.exact and not step.missing]
     if missing:
         say(
-            f"Partitions {', '.join(missing)}: the log begins later than that. Hits between are"
-            " not in it any more; if there were any, they stay uncounted."
+            f"Partitions {', '.join(missing)}: the log begins later than that. Hits in between are"
+            " no longer in it; if there were any, they stay uncounted."
         )
     if inexact:
         say(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 SAY_SECONDS = 30.0
-"""Where nobody sits at a terminal, the log of the job says so often how far it is."""
+"""Interval of the progress lines where stderr is not a terminal, as in the log of a job."""
 
 
 class RowProgress:
@@ -45,12 +45,12 @@ class RowProgress:
         self._progress.stop()
 
     def total(self, rows: int) -> None:
-        """Take how many rows there are, about."""
+        """Set the approximate number of rows."""
         self._total = rows
         self._progress.update(self._task, total=rows)
 
     def advance(self, rows: int) -> None:
-        """Take that further rows are done."""
+        """Add rows that are done."""
         self._rows += rows
         self._progress.advance(self._task, rows)
         if self._silent and self._monotonic() - self._said >= SAY_SECONDS:

@@ -1,4 +1,4 @@
-"""The commands `luot ingest`, `luot aggregator` and `luot api`: one service of several."""
+"""The commands `luot ingest`, `luot aggregator` and `luot api`: one service each."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen
 
 @app.command()
 def ingest(host: Host = None, port: Port = None) -> None:
-    """Run ingest: takes hits from browsers into the log."""
+    """Run ingest, which takes hits from browsers into the log."""
     from services.ingest.settings import IngestSettings
 
     def run(settings: Any) -> None:
@@ -30,7 +30,7 @@ def ingest(host: Host = None, port: Port = None) -> None:
 
 @app.command()
 def aggregator(host: Host = None, port: Port = None) -> None:
-    """Run the aggregator: folds the log into the counters of the store."""
+    """Run the aggregator, which folds the log into the counters in the store."""
     from services.aggregator.settings import AggregatorSettings
 
     def run(settings: Any) -> None:
@@ -43,7 +43,7 @@ def aggregator(host: Host = None, port: Port = None) -> None:
 
 @app.command()
 def api(host: Host = None, port: Port = None) -> None:
-    """Run the API: answers with the counters, serves counter.js and the administration."""
+    """Run the API, which serves the counters, counter.js and the dashboard."""
     from services.api.settings import ApiSettings
 
     def run(settings: Any) -> None:
@@ -72,5 +72,5 @@ def _service(
 
 
 def given(**values: object) -> dict[str, Any]:
-    """Return the options that were used: they win over the environment."""
+    """Return the options that were given, which override the environment."""
     return {name: value for name, value in values.items() if value is not None}

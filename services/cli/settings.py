@@ -12,7 +12,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 class ClientSettings(Settings, frozen=True, kw_only=True):
-    """Where Luot is, and the token that opens it."""
+    """The address of Luot, and the token to access it."""
 
     url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+", description="where Luot answers")] = (
         DEFAULT_URL
@@ -21,9 +21,9 @@ class ClientSettings(Settings, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, data: Path | None, environ: Mapping[str, str] | None = None) -> Self:
-        """Read the settings; a data folder of `luot up` wins over the environment.
+        """Read the settings; a data folder of `luot up` overrides the environment.
 
-        Raises SettingsError, also when the folder does not have what is needed.
+        Raises SettingsError, also if the folder lacks the address or the token.
         """
         if data is None:
             return cls.read(environ)
@@ -48,7 +48,7 @@ class ProbeSettings(ClientSettings, frozen=True, kw_only=True):
 
 
 class AgentSettings(Settings, frozen=True, kw_only=True):
-    """What decides about a User-Agent besides the rules."""
+    """What decides about a User-Agent in addition to the built-in rules."""
 
     bot_patterns: Annotated[
         Path | None, Meta(description="file of User-Agents that are bots, or are not")
@@ -56,7 +56,7 @@ class AgentSettings(Settings, frozen=True, kw_only=True):
 
 
 class ImportSettings(ClientSettings, frozen=True, kw_only=True):
-    """What `luot import` does to hits in the place of ingest, with ingest's settings."""
+    """Settings of ingest for what `luot import` does to hits in its place."""
 
     country_database: Annotated[
         Path | None, Meta(description="MMDB file with countries; none leaves them unknown")
@@ -65,11 +65,11 @@ class ImportSettings(ClientSettings, frozen=True, kw_only=True):
         Path | None, Meta(description="file of User-Agents that are bots, or are not")
     ] = None
     max_paths: Annotated[
-        int, Meta(ge=1, description="distinct paths a site and day, further ones are (other)")
+        int, Meta(ge=1, description="distinct paths per site and day; further ones are (other)")
     ] = 20_000
 
     def places(self, data: Path | None) -> Path | None:
-        """Return the file of countries, of a data folder of `luot up` where that has one."""
+        """Return the country database: that of the data folder of `luot up`, if it has one."""
         from services.embedded import data_folder
 
         of_folder = None if data is None else data / data_folder.PLACES

@@ -1,4 +1,4 @@
-"""The command `luot simulate`: made-up visitors as real hits."""
+"""The command `luot simulate`: simulated visitors, as real hits."""
 
 from typing import Annotated
 
@@ -21,18 +21,21 @@ app = typer.Typer()
 def simulate(
     site: SiteOption = "demo",
     url: Url = None,
-    visitors: Annotated[int, typer.Option(min=1, help="How many visitors come.")] = 100,
+    visitors: Annotated[int, typer.Option(min=1, help="Number of visitors.")] = 100,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Within this time; 0 is as fast as it goes.")
+        float,
+        typer.Option(
+            min=0, help="Time over which they arrive, in seconds; 0 for as fast as possible."
+        ),
     ] = 60.0,
     host: PageHost = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same visitors.")] = None,
     connections: Connections = 64,
     as_json: SummaryJson = False,
 ) -> None:
-    """Send made-up visitors to the pages of a demo portal as real HTTP hits.
+    """Send simulated visitors to the pages of a demo portal as real HTTP hits.
 
-    They come on phones and desktops, from search engines and elsewhere, read a few pages, and
+    They use phones and desktops, arrive from search engines and elsewhere, and read a few pages;
     some are bots. Exit code 1: some hits failed.
     """
     from services.cli.traffic_progress import simulate as run

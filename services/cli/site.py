@@ -28,14 +28,14 @@ _INGEST_SECONDS = 6
 @app.command()
 @with_options(OPTIONS | display.OPTIONS)
 def add(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> None:
-    """Add a site, and say when ingest counts it."""
+    """Add a site, and say whether ingest counts it yet."""
     fields = _fields(given)
     with connected(data) as admin:
         made = admin.call("POST", "/sites", {"slug": slug, **fields})
         _show([made], as_json)
         if not as_json:
             if made.get("removed_before"):
-                say(f"a site {slug} was removed before; this one begins at zero")
+                say(f"a site {slug} was removed before; this one starts at zero")
             say(_counted(admin, slug))
 
 
@@ -51,14 +51,15 @@ def list_sites(data: Data = None, as_json: Json = False) -> None:
 def edit(
     slug: Slug, yes: Yes = False, data: Data = None, as_json: Json = False, **given: Any
 ) -> None:
-    """Change the settings of a site that are given, and no other.
+    """Change the given settings of a site, and no others.
 
-    Another time zone holds from its next midnight, so that no number falls. What becomes of the
-    days until then is said before, and asked at a terminal.
+    A new time zone takes effect at the next midnight in it, so that no number goes down. The
+    command first says what happens to the days until then and, at a terminal, asks for
+    confirmation.
     """
     fields = _fields(given)
     if not fields:
-        fail(f"nothing to change on {slug}: give at least one option, see luot site edit --help")
+        fail(f"nothing to change on {slug}: give at least one option; see luot site edit --help")
     with connected(data) as admin:
         if "timezone" in fields:
             _announce_zone(admin, slug, fields["timezone"], yes)
@@ -66,7 +67,7 @@ def edit(
 
 
 Erase = Annotated[
-    bool, typer.Option("--erase", help="Erase all that was counted for it, for good.")
+    bool, typer.Option("--erase", help="Delete everything that was counted for it, for good.")
 ]
 
 
@@ -74,8 +75,8 @@ Erase = Annotated[
 def remove(slug: Slug, erase: Erase = False, yes: Yes = False, data: Data = None) -> None:
     """Remove a site: it is no longer counted or shown. `luot site restore` brings it back.
 
-    With --erase nothing of it is left, also of one that was removed before. A new site of the same
-    name begins at zero either way.
+    With --erase, everything that was counted for it is deleted for good, even if the site was
+    removed before. Either way, a new site with the same name starts at zero.
     """
     if not yes and not erase:
         confirm_removal("site", slug)
@@ -86,17 +87,17 @@ def remove(slug: Slug, erase: Erase = False, yes: Yes = False, data: Data = None
             erased(admin, slug, yes)
             return
         admin.call("DELETE", f"/sites/{slug}")
-    say(f"removed {slug}; its counts are kept: luot site restore {slug}")
+    say(f"removed {slug}; its counts are kept, and luot site restore {slug} brings it back")
 
 
 @app.command()
 def rename(
     slug: Slug,
-    to: Annotated[str, typer.Argument(help="The short name that it gets.")],
+    to: Annotated[str, typer.Argument(help="New short name.")],
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Give a site another short name. Its numbers stay, and the old snippet still counts."""
+    """Change the short name of a site. Its numbers stay, and the old snippet still counts."""
     with connected(data) as admin:
         _show([admin.call("POST", f"/sites/{slug}/rename", {"slug": to})], as_json)
 
@@ -104,13 +105,13 @@ def rename(
 @app.command()
 def merge(
     slug: Slug,
-    into: Annotated[str, typer.Argument(help="The site that shows its numbers, too.")],
+    into: Annotated[str, typer.Argument(help="Site whose numbers will include them.")],
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Let the numbers of a site be part of another one's, also those of all the years before.
+    """Add the numbers of a site, including those of past years, to those of another.
 
-    Both are counted as before, with the old snippet as well. `luot site part` parts them again.
+    Both are still counted, each with its old snippet. `luot site part` separates them again.
     """
     with connected(data) as admin:
         _show([admin.call("POST", f"/sites/{slug}/merge", {"into": into})], as_json)
@@ -118,14 +119,14 @@ def merge(
 
 @app.command()
 def part(slug: Slug, data: Data = None, as_json: Json = False) -> None:
-    """Take a site out of the one that it was merged into."""
+    """Separate a site from the one it was merged into."""
     with connected(data) as admin:
         _show([admin.call("DELETE", f"/sites/{slug}/merge")], as_json)
 
 
 @app.command()
 def restore(slug: Slug, data: Data = None, as_json: Json = False) -> None:
-    """Bring a site back that was removed and not erased, with its settings and its counts."""
+    """Restore a site that was removed but not erased, with its settings and counts."""
     with connected(data) as admin:
         _show([admin.call("POST", f"/sites/{slug}/restore")], as_json)
         if not as_json:
@@ -133,15 +134,16 @@ def restore(slug: Slug, data: Data = None, as_json: Json = False) -> None:
 
 
 Pages = Annotated[
-    list[str], typer.Argument(help="Paths, for example /tin-tuc/1, or /tin-tuc/* for all below.")
+    list[str],
+    typer.Argument(help="Paths, for example /tin-tuc/1, or /tin-tuc/* for everything below."),
 ]
 
 
 @app.command()
 def hide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> None:
-    """Hide pages from every list of pages that anyone may see, at once.
+    """Hide pages from all public lists of pages, at once.
 
-    They are counted as before, and each still shows its own views.
+    They are still counted, and each still shows its own views.
     """
     with connected(data) as admin:
         hidden = admin.call("GET", f"/sites/{slug}")["hidden_pages"]
@@ -150,11 +152,11 @@ def hide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> 
 
 @app.command()
 def unhide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> None:
-    """Let public lists name pages again that were hidden."""
+    """Show hidden pages in public lists again."""
     with connected(data) as admin:
         hidden = admin.call("GET", f"/sites/{slug}")["hidden_pages"]
         if unknown := [page for page in pages if page not in hidden]:
-            fail(f"{unknown[0]} is not hidden; hidden are {', '.join(hidden) or 'none'}")
+            fail(f"{unknown[0]} is not hidden; hidden pages: {', '.join(hidden) or 'none'}")
         _hidden(admin, slug, [page for page in hidden if page not in pages], as_json)
 
 
@@ -163,11 +165,11 @@ def _hidden(admin: Admin, slug: str, pages: list[str], as_json: bool) -> None:
     if as_json:
         _show([site], as_json)
         return
-    say(f"hidden of {slug}: {', '.join(site['hidden_pages']) or 'none'}")
+    say(f"hidden pages of {slug}: {', '.join(site['hidden_pages']) or 'none'}")
 
 
 def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
-    """Say what another time zone does to the numbers, and ask whoever can be asked."""
+    """Say what a new time zone does to the numbers; at a terminal, ask for confirmation."""
     change = admin.call("GET", f"/sites/{slug}/timezone", query={"to": timezone})
     if change["at_once"]:
         return
@@ -177,11 +179,11 @@ def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
 
 
 def _counted(admin: Admin, slug: str) -> str:
-    """Wait until ingest knows a site; return whether it counts it, or what is missing."""
+    """Wait until ingest knows a site; return whether it counts the site, or what is missing."""
     query = {"wait": _INGEST_SECONDS}
     status = admin.call("GET", f"/sites/{slug}/ingest", query=query)
     if status["counts"]:
-        return f"ingest counts {slug} now"
+        return f"ingest now counts {slug}"
     return f"{slug} is not counted yet: {status['missing']}"
 
 
@@ -200,15 +202,15 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _alias(given: str) -> dict[str, str]:
-    # A path may hold a '=', in its query.
+    # A path may contain '=' in its query.
     address, mark, page = given.partition("=/")
     if not mark:
-        fail(f"{given!r} is no alias; expected for example '/tin-cu/1=/tin/1'")
+        fail(f"{given!r} is not an alias; expected for example '/tin-cu/1=/tin/1'")
     return {"address": address, "page": f"/{page}"}
 
 
 def _zone(site: Mapping[str, Any]) -> str:
-    """Return the time zone of a site, and what follows it, if another one is to come."""
+    """Return the time zone of a site, and the next one if a change is pending."""
     begins = site.get("timezone_from", 0)
     if begins <= time.time() * 1000:
         return str(site["timezone"])

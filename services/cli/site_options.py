@@ -4,66 +4,82 @@ from typing import Annotated, Any
 
 import typer
 
-Name = Annotated[str | None, typer.Option(help="Name shown to people.")]
+Name = Annotated[str | None, typer.Option(help="Display name.")]
 Timezone = Annotated[
-    str | None, typer.Option(help="IANA name; days turn at its midnight. Asia/Ho_Chi_Minh.")
+    str | None,
+    typer.Option(
+        help="IANA time zone, at whose midnight each day begins, for example Asia/Ho_Chi_Minh."
+    ),
 ]
 Hosts = Annotated[
     list[str] | None,
     typer.Option(
-        "--host", help="Host name it may be counted from; *.x for all below x, * for any. Repeat."
+        "--host",
+        help="Host name it may be counted from; *.x for all subdomains of x, * for any."
+        " Repeatable.",
     ),
 ]
-Metric = Annotated[str | None, typer.Option(help="What it shows: views, visits or visitors.")]
+Metric = Annotated[
+    str | None, typer.Option(help="Metric that it shows: views, visits or visitors.")
+]
 Significant = Annotated[
     list[str] | None,
-    typer.Option("--significant", help="Query parameter that names a page (tabid, nv). Repeat."),
+    typer.Option(
+        "--significant", help="Query parameter that identifies a page (tabid, nv). Repeatable."
+    ),
 ]
 FoldCase = Annotated[
     bool | None,
     typer.Option(
         "--fold-case/--keep-case",
-        help="Count paths that differ only in capitals as one page, in lower case: for IIS and DNN."
-        " Views that were counted in capitals before are not added.",
+        help="Count paths that differ only in case as one page, in lower case: for IIS and DNN."
+        " Views already counted under a path with capitals are not merged.",
     ),
 ]
 HashRoutes = Annotated[
     bool | None,
     typer.Option(
         "--hash-routes/--no-hash-routes",
-        help="Count routes in the fragment as paths (/#/tin/1 as /tin/1): for applications.",
+        help="Count routes in the fragment as paths (/#/tin/1 as /tin/1): for single-page"
+        " applications.",
     ),
 ]
 ExcludedPages = Annotated[
     list[str] | None,
     typer.Option(
         "--exclude",
-        help="Path that is never counted: /quan-tri/** for all below. Repeat; '' for none.",
+        help="Path that is never counted; /quan-tri/** for everything below. Repeatable; '' for"
+        " none.",
     ),
 ]
 DownloadEndings = Annotated[
     list[str] | None,
     typer.Option(
         "--download-ending",
-        help="Ending of files whose downloads are counted (pdf). Repeat; '' for those of documents,"
-        " none for no files.",
+        help="File name extension whose downloads are counted (pdf). Repeatable; '' for the"
+        " default list, none to count no downloads.",
     ),
 ]
 SearchParameters = Annotated[
     list[str] | None,
     typer.Option(
         "--search-parameter",
-        help="Query parameter that holds what is searched on the site (q). Repeat; '' for none.",
+        help="Query parameter with the terms of the site's own search (q). Repeatable; '' for"
+        " none.",
     ),
 ]
 HonourDnt = Annotated[
     bool | None,
-    typer.Option("--honour-dnt/--ignore-dnt", help="No visitor hash for DNT and GPC browsers."),
+    typer.Option(
+        "--honour-dnt/--ignore-dnt",
+        help="Compute no visitor hash for browsers that send DNT or GPC.",
+    ),
 ]
 ViewsOnly = Annotated[
     bool | None,
     typer.Option(
-        "--views-only/--with-visits", help="No visitor hash for anybody: everything shows views."
+        "--views-only/--with-visits",
+        help="Compute no visitor hash for anyone: everything shows views.",
     ),
 ]
 PublicTop = Annotated[
@@ -73,7 +89,9 @@ PublicTop = Annotated[
 
 TopMinVisitors = Annotated[
     int | None,
-    typer.Option(help="Visitors that a page needs to be among its public top pages; 0 is none."),
+    typer.Option(
+        help="Visitors a page needs to appear among the public top pages; 0 for no minimum."
+    ),
 ]
 
 PublicDashboard = Annotated[
@@ -86,19 +104,23 @@ PublicDashboard = Annotated[
 
 FrameHosts = Annotated[
     list[str] | None,
-    typer.Option("--frame-host", help="Host that may frame its public pages. Repeat; '' for none."),
+    typer.Option(
+        "--frame-host",
+        help="Host that may show its public pages in a frame. Repeatable; '' for none.",
+    ),
 ]
 
 DefaultPeriod = Annotated[
-    str | None, typer.Option(help="What its page opens with: 30d, report_month…; '' as its group.")
+    str | None,
+    typer.Option(help="Default period on its page: 30d, report_month…; '' for that of its group."),
 ]
 
 PageAliases = Annotated[
     list[str] | None,
     typer.Option(
         "--page-alias",
-        help="ADDRESS=PAGE: views of the address are the page's, also all before; /en/*=/* for all"
-        " below. Repeat; '' for none.",
+        help="ADDRESS=PAGE: views of the address count for the page, including all earlier ones;"
+        " /en/*=/* for everything below. Repeatable; '' for none.",
     ),
 ]
 
@@ -122,4 +144,4 @@ OPTIONS: dict[str, Any] = {
     "frame_hosts": FrameHosts,
     "default_period": DefaultPeriod,
 }
-"""By the name of the field in the API; `add` and `edit` have all of them."""
+"""By field name in the API; `add` and `edit` have all of them."""

@@ -17,17 +17,18 @@ def snippet(
     url: Annotated[
         str | None,
         typer.Option(
-            help="Where browsers reach Luot; else LUOT_PUBLIC_URL of the API, or LUOT_URL."
+            help="Address at which browsers reach Luot; if not given, LUOT_PUBLIC_URL of the API,"
+            " or LUOT_URL."
         ),
     ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Print the lines to paste into the pages of a site, each with a word on where it goes.
+    """Print the lines to paste into the pages of a site, each with a note on where it goes.
 
-    First the script and the block, then the ways without a script, then variants, and at last
-    what a Content-Security-Policy needs. The running Luot (LUOT_URL, or --data) is asked for the
-    site, for the size of its badge and for the hash of its script.
+    First the script and the block, then the ways without a script, then variants, and finally what
+    a Content-Security-Policy needs. Asks the running Luot (LUOT_URL, or --data) for the site, the
+    size of its badge and the hash of its script.
     """
     from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""The commands in the language spoken: help texts, and what is wrong with what was typed."""
+"""The commands in the user's language: help texts and usage errors."""
 
 from importlib import import_module
 from typing import Any
@@ -12,19 +12,19 @@ _USAGE = "Usage: "
 
 
 class SpokenGroup(TyperGroup):
-    """The group of all commands; errors of usage come in the language spoken."""
+    """The group of all commands; usage errors are in the user's language."""
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         """See TyperGroup."""
         return _spoken(super().make_context, *args, **more)
 
     def invoke(self, ctx: Any) -> Any:
-        """See TyperGroup; in here are the errors of every command below."""
+        """See TyperGroup; this covers the errors of all subcommands."""
         return _spoken(super().invoke, ctx)
 
 
 def in_language(command: Any) -> Any:
-    """Return a command with everything below it, its help in the language spoken."""
+    """Translate the help of a command and of all its subcommands, and return it."""
     words = around_help()
     if words:
         rich_utils = import_module("typer.rich_utils")
@@ -49,7 +49,7 @@ def _helped(parameter: Any) -> Any:
     if parameter is not None:
         for name in ("help", "rich_help_panel"):
             if text := getattr(parameter, name, None):
-                # What the library says by itself is among the messages.
+                # The library's own texts are among the messages.
                 setattr(parameter, name, said(text) if helped(text) == text else helped(text))
     return parameter
 

@@ -1,4 +1,4 @@
-"""What commands share that open the stores themselves, or ask a running Luot to."""
+"""Shared by commands that open the stores themselves, or ask a running Luot instead."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ Data = Annotated[Path | None, typer.Option(help="Data folder of `luot up`.")]
 
 
 def through_api(data: Path | None) -> bool:
-    """Tell whether a running Luot is to be asked, and not the store itself."""
+    """Return whether to ask a running Luot instead of opening the store."""
     import os
 
     from services.settings import variables_of
@@ -31,7 +31,7 @@ def through_api(data: Path | None) -> bool:
 
 @contextmanager
 def clear_store_errors() -> Iterator[None]:
-    """End with one message and exit code 2 on what can be expected to go wrong."""
+    """End with one message and exit code 2 on the errors that can be expected."""
     import os
 
     from services.backup.folder import BackupError

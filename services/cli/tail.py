@@ -1,4 +1,4 @@
-"""The command `luot tail`: decoded hits as they pass."""
+"""The command `luot tail`: decoded hits as they arrive."""
 
 import re
 import sys
@@ -19,23 +19,25 @@ _APART = {"downloads": "file", "not_found": "404", "searches": "find", "outbound
 _DATA = "data: "
 _ID = "id: "
 READ_SECONDS = 15.0
-"""The API says something every second; one that says nothing for so long is gone."""
+"""The API sends something every second; after this long without anything, it is gone."""
 
 
 @app.command()
 def tail(
-    site: Annotated[str | None, typer.Option(help="Of this site only. [default: yours]")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Begin in the past: 30s, 10m, 2h, 1d. [default: now]")
+    site: Annotated[
+        str | None, typer.Option(help="Only hits of this site. [default: of all your sites]")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a hit.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Start this long ago: 30s, 10m, 2h, 1d. [default: now]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per hit.")] = False,
     data: Data = None,
 ) -> None:
-    """Show hits as they pass, until Ctrl-C: when, where, by whom as far as that is known.
+    """Show hits as they arrive, until Ctrl-C: when, where, and by whom as far as that is known.
 
-    Times are those of the site. Bots are shown too, and marked. Addresses and User-Agents are
-    not shown: nobody kept them. Whether a hit starts a visit is decided later, so it is said of
-    imported ones only. Talks to the running API (LUOT_URL and LUOT_TOKEN, or --data).
+    Times are in the site's time zone. Bots are shown too, and marked. Addresses and User-Agents are
+    not shown, because they are not kept. Whether a hit starts a visit is decided later, so only
+    imported hits say it. Talks to the running API (LUOT_URL and LUOT_TOKEN, or --data).
     """
     seconds = _seconds(since)
     colour = sys.stdout.isatty() and not as_json
@@ -55,7 +57,7 @@ def _seconds(since: str | None) -> float:
         return 0.0
     age = _AGE.fullmatch(since)
     if age is None:
-        fail(f"--since {since!r} is no age; expected for example 30s, 10m, 2h or 1d")
+        fail(f"--since {since!r} is not an age; expected for example 30s, 10m, 2h or 1d")
     return float(int(age[1]) * _UNITS[age[2]])
 
 
@@ -86,7 +88,7 @@ def _answer(admin: Admin, site: str | None, seconds: float, reached: str) -> Ite
                 fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
             yield from answer.iter_lines()
     except httpx.HTTPError as error:
-        fail(f"{admin.url} is gone: {error or type(error).__name__}")
+        fail(f"connection to {admin.url} lost: {error or type(error).__name__}")
 
 
 def _line(text: str, colour: bool) -> str:
@@ -101,7 +103,7 @@ def _line(text: str, colour: bool) -> str:
     who = " ".join(
         _printable(hit[name]) or "-" for name in ("device", "browser", "os", "country", "source")
     )
-    # The day and time of the site's clock, without its offset.
+    # Date and time in the site's time zone, without the offset.
     time = hit["time"][:23].replace("T", " ")
     path = _printable(f"{hit['path']} {hit.get('own_path', '')}".rstrip())
     if not colour:
@@ -119,7 +121,7 @@ def _line(text: str, colour: bool) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return text of strangers without anything that a terminal would obey."""
+    """Return untrusted text without characters that a terminal would interpret."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )

@@ -10,24 +10,24 @@ import typer
 from services.cli.language import said
 
 UNUSABLE = 2
-"""Exit code when something given to us cannot be used: an option, a setting, a file, a port."""
+"""Exit code for input that cannot be used: an option, a setting, a file, a port."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def say(text: str, *, err: bool = False, fg: str | None = None) -> None:
-    """Print a message, in the language spoken."""
+    """Print a message in the user's language."""
     typer.secho(said(text), err=err, fg=fg)
 
 
 def note(text: str, fg: str | None = None) -> None:
-    """Print a message of the command about itself, on the standard error output."""
+    """Print a message about the command itself to stderr."""
     typer.secho(f"luot: {said(text)}", err=True, fg=fg)
 
 
 def fail(message: str) -> NoReturn:
-    """End the command: something given to it cannot be used."""
+    """End the command with exit code 2 and a message."""
     note(message, fg="red")
     raise typer.Exit(UNUSABLE)
 
@@ -45,21 +45,26 @@ def clear_errors(*errors: type[Exception]) -> Iterator[None]:
 
 
 def confirm_removal(kind: str, name: str) -> None:
-    """Ask for confirmation of a removal, and end the command without it."""
+    """Ask to confirm a removal; end the command unless the answer is yes."""
     if not sys.stdin.isatty():
-        fail(f"nobody is there to be asked whether {name} goes; give --yes")
+        fail(
+            f"standard input is not a terminal, so the removal of {name} cannot be confirmed; give"
+            " --yes"
+        )
     ask(f"Remove the {kind} {name}?")
 
 
 def confirm(question: str) -> None:
     """Ask, and end the command unless the answer is yes."""
     if not sys.stdin.isatty():
-        fail(f"{said(question)} Nobody is there to be asked; give --yes")
+        fail(
+            f"{said(question)} Standard input is not a terminal, so nobody can be asked; give --yes"
+        )
     ask(question)
 
 
 def ask(question: str, *, err: bool = False) -> None:
-    """Ask, without a look at who is there, and end the command unless the answer is yes."""
+    """Ask, whether or not this is a terminal; end the command unless the answer is yes."""
     typer.confirm(said(question), abort=True, err=err)
 
 

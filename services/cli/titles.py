@@ -1,4 +1,4 @@
-"""The commands `luot titles …`: what the pages of a site are called."""
+"""The commands `luot titles …`: the titles of a site's pages."""
 
 import time
 from pathlib import Path
@@ -13,8 +13,8 @@ from services.http.errors import ApiError
 from services.runtime.reasons import reason
 
 app = typer.Typer(
-    help="Titles of pages: read the portal, set, import, list, remove. Talks to the running API"
-    " (LUOT_URL and LUOT_TOKEN, or --data).",
+    help="Titles of pages: fetch from the portal, set, import, list, remove. Talks to the running"
+    " API (LUOT_URL and LUOT_TOKEN, or --data).",
     no_args_is_help=True,
 )
 _AT_ONCE = 500
@@ -22,35 +22,39 @@ _LOOK_SECONDS = 2.0
 _WRONG_SHOWN = 20
 
 OfSite = Annotated[str, typer.Argument(help="Short name of the site.", metavar="SITE")]
-OfPage = Annotated[
-    str, typer.Argument(help="Path of the page, or its whole address.", metavar="PAGE")
-]
+OfPage = Annotated[str, typer.Argument(help="Path of the page, or its full URL.", metavar="PAGE")]
 
 
 @app.command()
 def fetch(
     site: OfSite,
     sitemap: Annotated[
-        str | None, typer.Option(help="Address of the sitemap; '' for the one of robots.txt.")
+        str | None, typer.Option(help="Address of the sitemap; '' for the one in robots.txt.")
     ] = None,
     daily: Annotated[
-        bool | None, typer.Option("--daily/--not-daily", help="From now on read it once a day.")
+        bool | None,
+        typer.Option("--daily/--not-daily", help="Whether to read it once a day from now on."),
     ] = None,
     in_top: Annotated[
         bool | None,
-        typer.Option("--in-top/--not-in-top", help="Show titles in the public most read pages."),
+        typer.Option(
+            "--in-top/--not-in-top",
+            help="Whether to show titles in the public list of most read pages.",
+        ),
     ] = None,
     pages: Annotated[
-        int, typer.Option(min=0, max=500, help="Pages that are asked for their titles.")
+        int, typer.Option(min=0, max=500, help="Maximum number of pages to fetch titles from.")
     ] = 500,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has ended.")] = True,
-    stop: Annotated[bool, typer.Option("--stop", help="End the reading that runs.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until it has finished.")
+    ] = True,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the run in progress.")] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Read the portal's sitemaps, and the titles of the pages that are read most.
+    """Read the portal's sitemaps, and the titles of its most read pages.
 
-    The API does it in the background, at most a page a second, and asks hosts of the site alone.
+    The API does this in the background, at most one page a second, on hosts of the site only.
     """
     address = f"/sites/{site}/titles/fetch"
     given = {"sitemap": sitemap, "daily": daily, "in_top": in_top}
@@ -76,10 +80,10 @@ def fetch(
 def set_title(
     site: OfSite,
     page: OfPage,
-    title: Annotated[str, typer.Argument(help="What the page is called.")],
+    title: Annotated[str, typer.Argument(help="Title of the page.")],
     data: Data = None,
 ) -> None:
-    """Write the title of a page; reading the portal does not change it any more."""
+    """Set the title of a page; fetching from the portal no longer changes it."""
     with connected(data) as admin:
         answer = admin.call("PUT", f"/sites/{site}/titles", {"path": page, "title": title})
     say("written" if answer["written"] else "it has this title already")
@@ -93,25 +97,25 @@ def import_titles(
     ],
     data: Data = None,
 ) -> None:
-    """Write the titles of a file, 500 lines at a time; lines that were written before are known."""
+    """Set titles from a file, 500 lines at a time; lines already written are skipped."""
     titles = _lines(file)
     written = 0
     with connected(data) as admin:
         for first in range(0, len(titles), _AT_ONCE):
             body = {"titles": titles[first : first + _AT_ONCE]}
             written += admin.call("POST", f"/sites/{site}/titles/import", body)["written"]
-    say(f"{written} written, {len(titles) - written} known already")
+    say(f"{written} written, {len(titles) - written} already known")
 
 
 @app.command("list")
 def list_titles(
     site: OfSite,
-    search: Annotated[str, typer.Option(help="Words in title or path, in their order.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=500, help="Titles at most.")] = 100,
+    search: Annotated[str, typer.Option(help="Words in the title or path, in this order.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of titles.")] = 100,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """List titles, by path."""
+    """List titles, ordered by path."""
     query: dict[str, Any] = {"search": search, "limit": limit}
     with connected(data) as admin:
         found = admin.call("GET", f"/sites/{site}/titles", query=query)
@@ -131,14 +135,14 @@ def list_titles(
 
 @app.command()
 def remove(site: OfSite, page: OfPage, data: Data = None) -> None:
-    """Take the title of a page away; reading the portal does not bring it back."""
+    """Remove the title of a page; fetching from the portal does not bring it back."""
     with connected(data) as admin:
         admin.call("DELETE", f"/sites/{site}/titles", query={"path": page})
     say(f"removed the title of {page}")
 
 
 def _lines(file: Path) -> list[dict[str, str]]:
-    """Return the lines of a file, as the dashboard reads it; the first may be a heading."""
+    """Return the lines of a file, read as the dashboard does; the first may be a header."""
     from services.api.sites.titles.title_file import lines_of
 
     try:
@@ -156,7 +160,7 @@ def _lines(file: Path) -> list[dict[str, str]]:
 
 def _told(run: dict[str, Any]) -> str:
     counts = said(
-        f"{run['sitemaps']} sitemaps, {run['named']} new pages, {run['asked']} asked,"
+        f"{run['sitemaps']} sitemaps, {run['named']} new pages, {run['asked']} pages fetched,"
         f" {run['found']} new titles"
     )
     ended = f" {when(run['ended'])}" if run["ended"] else ""

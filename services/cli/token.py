@@ -1,4 +1,4 @@
-"""The commands `luot token …`: what programs show instead of a password."""
+"""The commands `luot token …`: what programs use instead of a password."""
 
 import re
 from typing import Annotated
@@ -11,7 +11,7 @@ from services.cli.terminal import Json, fail, say, show_json, table, when
 from services.cli.user import OfGroups, Sites, places
 
 app = typer.Typer(
-    help="Tokens of programs: add, list, revoke. Talks to the running API (LUOT_URL and"
+    help="Tokens for programs: add, list, revoke. Talks to the running API (LUOT_URL and"
     " LUOT_TOKEN, or --data).",
     no_args_is_help=True,
 )
@@ -25,7 +25,7 @@ def add(
     role: Annotated[
         str,
         typer.Option(
-            help="owner, editor, viewer, send (hits, from a server) or backup (luot backup)."
+            help="owner, editor, viewer, send (hits from a server) or backup (luot backup)."
         ),
     ] = "viewer",
     sites: Sites = None,
@@ -33,12 +33,12 @@ def add(
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires: Annotated[
         str | None,
-        typer.Option(help="90d, or 2027-01-31 (its end, UTC). [default: never]"),
+        typer.Option(help="Lifetime (90d), or last day (2027-01-31, UTC). [default: never]"),
     ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Make a token, and print it: it is not shown again."""
+    """Create a token, and print it: it is not shown again."""
     fields = {
         "role": role,
         "sites": places(sites, groups),
@@ -51,13 +51,13 @@ def add(
         show_json(made)
         return
     typer.echo(made["token"])
-    # So that a script can take standard output as it is.
+    # On stderr, so that a script can use standard output as it is.
     say(f"token {made['id']} is shown once; keep it safe", err=True)
 
 
 @app.command("list")
 def list_tokens(data: Data = None, as_json: Json = False) -> None:
-    """List the tokens, without what is secret of them."""
+    """List the tokens, without their secrets."""
     with connected(data) as admin:
         tokens = admin.call("GET", "/tokens")["tokens"]
     if as_json:
@@ -85,19 +85,19 @@ def list_tokens(data: Data = None, as_json: Json = False) -> None:
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(help="Id of the token, see `luot token list`.")],
+    token: Annotated[str, typer.Argument(help="ID of the token; see `luot token list`.")],
     data: Data = None,
 ) -> None:
     """Revoke a token: it stops working within a second."""
     if token.startswith("luot_"):
-        fail("that is the token itself; expected its id, see `luot token list`")
+        fail("that is the token itself; expected its ID, see `luot token list`")
     with connected(data) as admin:
         admin.call("DELETE", f"/tokens/{token}")
     say(f"revoked {token}")
 
 
 def _expiry(text: str | None) -> str | None:
-    """Return the moment that was given as `90d` or as a day, in ISO 8601."""
+    """Return the moment, given as `90d` or as a day, in ISO 8601."""
     if text is None:
         return None
     from datetime import UTC, date, datetime, time, timedelta
@@ -109,5 +109,5 @@ def _expiry(text: str | None) -> str | None:
             raise ValueError
         last = date.fromisoformat(text)
     except ValueError:
-        fail(f"--expires {text!r} is no time; expected for example 90d or 2027-01-31")
+        fail(f"--expires {text!r} is not a time; expected for example 90d or 2027-01-31")
     return datetime.combine(last, time.max, UTC).isoformat()

@@ -1,15 +1,15 @@
-"""The options that `luot replay` and `luot simulate` share."""
+"""The options shared by `luot replay` and `luot simulate`."""
 
 from typing import Annotated
 
 import typer
 
-SiteOption = Annotated[str, typer.Option(help="Slug of the site that is counted.")]
+SiteOption = Annotated[str, typer.Option(help="Short name of the site that the hits are for.")]
 Url = Annotated[
     str | None,
-    typer.Option(help="Where ingest is. [default: LUOT_URL, or http://127.0.0.1:8000]"),
+    typer.Option(help="Address of ingest. [default: LUOT_URL, or http://127.0.0.1:8000]"),
 ]
-Connections = Annotated[int, typer.Option(min=1, max=1000, help="Requests under way at once.")]
+Connections = Annotated[int, typer.Option(min=1, max=1000, help="Number of concurrent requests.")]
 PageHost = Annotated[
     str | None, typer.Option(help="Host name of the pages. [default: SITE.example]")
 ]
@@ -17,7 +17,7 @@ SummaryJson = Annotated[bool, typer.Option("--json", help="Print the summary as 
 
 
 def ingest_url(url: str | None) -> str:
-    """Return where hits go: the option, or else LUOT_URL. Raises SettingsError."""
+    """Return the address to send hits to: the option, or else LUOT_URL. Raises SettingsError."""
     from services.cli.settings import ClientSettings
 
     return url or ClientSettings.read().url

@@ -1,4 +1,4 @@
-"""The commands `luot replay` and `luot simulate`: progress while it runs, then a summary."""
+"""The commands `luot replay` and `luot simulate`: progress while they run, then a summary."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ def replay(
     connections: int,
     as_json: bool,
 ) -> bool:
-    """Send the pages of an access log; return whether any failed.
+    """Send the pages in an access log; return whether any failed.
 
     Raises AccessLogError and UrlError.
     """
@@ -65,7 +65,7 @@ def simulate(
     connections: int,
     as_json: bool,
 ) -> bool:
-    """Send made-up visitors; return whether any of their pages failed. Raises UrlError."""
+    """Send simulated visitors; return whether any of their pages failed. Raises UrlError."""
     sender = Sender(url, site, connections=connections)
     made_up = visitors(count, seconds, demo.paths(site), host=host, seed=seed)
     with _progress(as_json) as progress:

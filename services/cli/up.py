@@ -17,14 +17,14 @@ app = typer.Typer()
 def up(
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of everything that must survive. [default: ./data]"),
+        typer.Option(help="Folder for all persistent data. [default: ./data]"),
     ] = None,
     host: Host = None,
     port: Port = None,
 ) -> None:
     """Run everything in one process, with embedded stores and demo portals at /demo.
 
-    Ctrl-C stops it; everything is still there at the next start.
+    Ctrl-C stops it; all data is kept for the next start.
     """
     from services.embedded.errors import UpError
     from services.standalone.settings import UpSettings

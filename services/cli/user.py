@@ -32,13 +32,15 @@ Role = Annotated[
     typer.Option(help="owner: everything. editor: settings of their sites. viewer: numbers."),
 ]
 Sites = Annotated[
-    list[str] | None, typer.Option("--site", help="A site of theirs; '*' for every one. Repeat.")
+    list[str] | None,
+    typer.Option("--site", help="Site that it applies to; '*' for all. Repeatable."),
 ]
 OfGroups = Annotated[
     list[str] | None,
     typer.Option(
         "--group",
-        help="A group of sites: all that it and the groups below have, now and later. Repeat.",
+        help="Group that it applies to: all sites in it and its subgroups, now and later."
+        " Repeatable.",
     ),
 ]
 FromStdin = Annotated[
@@ -48,10 +50,10 @@ Required = Annotated[
     bool | None,
     typer.Option(
         "--require-second-factor/--second-factor-optional",
-        help="Whether they can do anything before they have turned on a second factor.",
+        help="Whether they must turn on a second factor before they can do anything else.",
     ),
 ]
-Generate = Annotated[bool, typer.Option("--generate", help="Make a password up, and print it.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Generate a password, and print it.")]
 
 
 @app.command()
@@ -66,7 +68,7 @@ def add(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Add a user; without --role, a viewer. The password is asked for."""
+    """Add a user; without --role, a viewer. Asks for the password."""
     password = _password(from_stdin, generate)
     fields = _fields(role, places(sites, groups), required)
     with connected(data) as admin:
@@ -95,7 +97,7 @@ def edit(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Change a user; the sites and groups given replace those of before."""
+    """Change a user; the sites and groups given replace the previous ones."""
     fields = _fields(role, places(sites, groups), required)
     if not fields:
         fail(
@@ -109,7 +111,7 @@ def edit(
 def passwd(
     name: Name, from_stdin: FromStdin = False, generate: Generate = False, data: Data = None
 ) -> None:
-    """Set the password of a user; wherever they are signed in, they are signed out."""
+    """Set the password of a user, and sign them out everywhere."""
     password = _password(from_stdin, generate)
     with connected(data) as admin:
         admin.call("PUT", f"/users/{name}/password", {"password": password})
@@ -118,9 +120,11 @@ def passwd(
 
 @app.command("reset-second-factor")
 def reset_second_factor(name: Name, yes: Yes = False, data: Data = None) -> None:
-    """Take the second factor of a user away, for a lost telephone; they are signed out."""
+    """Reset the second factor of a user who lost their phone, and sign them out."""
     if not yes:
-        confirm(f"Reset the second factor of {name}? Their password alone opens the account then.")
+        confirm(
+            f"Reset the second factor of {name}? Their password alone will then open the account."
+        )
     with connected(data) as admin:
         admin.call("DELETE", f"/users/{name}/second-factor")
     say(f"reset the second factor of {name}")
@@ -128,7 +132,7 @@ def reset_second_factor(name: Name, yes: Yes = False, data: Data = None) -> None
 
 @app.command()
 def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
-    """Remove a user: they are signed out at once. What they changed stays."""
+    """Remove a user, and sign them out at once. Their changes stay."""
     if not yes:
         confirm_removal("user", name)
     with connected(data) as admin:
@@ -137,7 +141,7 @@ def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
 
 
 def places(sites: list[str] | None, groups: list[str] | None) -> list[str]:
-    """Return what a right is for, as the API takes it: sites, and groups as `group/slug`."""
+    """Return the scope of a right as the API expects it: sites, and groups as `group/slug`."""
     # Typer gives an empty list for an option that was not used.
     return [*(sites or ()), *(f"{GROUP_PLACE}{group}" for group in groups or ())]
 
@@ -149,7 +153,7 @@ def _fields(role: str | None, sites: list[str], required: bool | None) -> dict[s
 
 def _password(from_stdin: bool, generate: bool) -> str:
     if from_stdin and generate:
-        fail("--password-stdin and --generate are both given; expected one")
+        fail("--password-stdin and --generate are both given; expected only one")
     if generate:
         from services.runtime.passphrases import generate_password
 
@@ -160,7 +164,10 @@ def _password(from_stdin: bool, generate: bool) -> str:
             fail("--password-stdin: standard input is empty; expected the password on one line")
         return line
     if not sys.stdin.isatty():
-        fail("nobody is there to be asked for a password; give --password-stdin or --generate")
+        fail(
+            "standard input is not a terminal, so nobody can be asked for a password; give"
+            " --password-stdin or --generate"
+        )
     again = said("Repeat for confirmation")
     return str(typer.prompt(said("Password"), hide_input=True, confirmation_prompt=again))
 

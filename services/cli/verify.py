@@ -16,27 +16,29 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 NOT_GOOD = 1
-"""Exit code for a backup from which the numbers cannot be had again."""
+"""Exit code for a backup from which the numbers cannot be restored."""
 
 Scratch = Annotated[
     Path | None,
-    typer.Option(help="Folder with room for the trial store. [default: the system's]"),
+    typer.Option(
+        help="Folder with room for the trial restore. [default: the system's temporary folder]"
+    ),
 ]
 
 
 @app.command()
 def verify(
     folder: Annotated[
-        Path, typer.Argument(help="A backup, or a folder of backups: then the newest.")
+        Path, typer.Argument(help="A backup, or a folder of backups, whose newest is taken.")
     ],
     scratch: Scratch = None,
 ) -> None:
-    """Restore a backup on trial, into an embedded store that is removed again.
+    """Do a trial restore of a backup, into an embedded store that is removed afterwards.
 
-    Checks every file, restores, reads everything back and compares every row. Touches neither
-    Redis nor ClickHouse, but where LUOT_CLICKHOUSE_URL is set (or LUOT_TOKEN, for a running
-    Luot), the store is told that a backup was verified. Exit code 1: the backup is not good.
-    2: it could not be tried.
+    Checks every file, restores, reads everything back and compares every row. Uses neither Redis
+    nor ClickHouse; but if LUOT_CLICKHOUSE_URL is set (or LUOT_TOKEN, for a running Luot), records
+    there that a backup was verified. Exit code 1: the backup is unusable. 2: it could not be
+    verified.
     """
     import tempfile
     from datetime import UTC, datetime
@@ -60,7 +62,7 @@ def verify(
     try:
         shelf.note_verified(folder, now)
     except OSError as error:
-        note(f"{folder} is not marked as verified: {error.strerror}")
+        note(f"{folder} could not be marked as verified: {error.strerror}")
     say(f"{folder}: verified, all {manifest.rows:,} rows were restored and compared")
     tell({last_done.BACKUP_VERIFIED_MS: int(now.timestamp() * 1000)})
 

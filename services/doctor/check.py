@@ -1,4 +1,4 @@
-"""Checks of one part of the system, and their results."""
+"""One check, and the collector of checks."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,9 +8,9 @@ import msgspec
 class Check(msgspec.Struct, frozen=True):
     """The result of one check.
 
-    ok      whether it passed; None if it could not be checked, or is worth knowing but no fault
-    found   what was found, as text
-    advice  what to do about it, unless it passed
+    ok      None if it could not be checked, or is neither right nor wrong
+    found   what was found, in words
+    advice  what to do about it, if it is not as it should be
     """
 
     part: str
@@ -34,7 +34,7 @@ class Findings:
     async def attempt(
         self, name: str, look: Callable[[], Awaitable[None]], *errors: type[Exception]
     ) -> bool:
-        """Run a check; return whether it could run, and record why not."""
+        """Run a check; return whether it could run, and record why if it could not."""
         try:
             await look()
         except errors as error:

@@ -1,4 +1,4 @@
-"""Checks whether ingest can tell readers apart, and whether all hits it accepts are counted."""
+"""Checks whether ingest can tell readers apart, and whether what it takes is counted."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ _NAMED_SITES = 5
 
 
 async def examine(shared: State, clock: Callable[[], float]) -> list[Check]:
-    """Check what ingest reports in Redis."""
+    """Check what ingest reports in the shared state."""
     findings = Findings("ingest")
     for name, look in (
         ("proxies", lambda: _proxies(findings, shared, clock)),
@@ -33,20 +33,20 @@ async def _proxies(findings: Findings, shared: State, clock: Callable[[], float]
         " last 20 minutes"
         if hits
         else "no hits with X-Forwarded-For from peers that ingest does not trust",
-        "add your proxies to LUOT_TRUSTED_PROXIES of ingest: all readers behind one that is not"
-        " there count as one",
+        "add your proxies to LUOT_TRUSTED_PROXIES of ingest: all readers behind a proxy that is"
+        " not listed count as one",
     )
 
 
 async def _budgets(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
     hits = await HitsOverBudget(shared).read(int(clock() * 1000))
-    # An attack is not a fault of this installation, as an untrusted proxy would be.
+    # An attack is not a fault of this installation; an unknown proxy would be.
     findings.add(
         "budgets",
         None if hits else True,
-        f"{_counted(hits)} were refused or are of no visit in the last 20 minutes: one address sent"
-        " more than its budget; if that is a gateway of readers, raise LUOT_ADDRESS_HITS,"
-        " LUOT_ADDRESS_BYTES and LUOT_ADDRESS_VISITORS"
+        f"{_counted(hits)} were refused, or count for no visit, in the last 20 minutes: one"
+        " address sent more than its budget; if it is a gateway of many readers, raise"
+        " LUOT_ADDRESS_HITS, LUOT_ADDRESS_BYTES and LUOT_ADDRESS_VISITORS"
         if hits
         else "no address sends more than its budget",
     )
@@ -57,12 +57,12 @@ async def _room(findings: Findings, shared: State, clock: Callable[[], float]) -
     findings.add(
         "room",
         not hits,
-        f"{_counted(hits)} were refused in the last 20 minutes: their sites took most of a log that"
-        " is nearly full, or more than LUOT_SITE_BYTES"
+        f"{_counted(hits)} were refused in the last 20 minutes: their sites took up most of a"
+        " nearly full log, or more than LUOT_SITE_BYTES"
         if hits
-        else "no site takes more than its part of the log",
-        "if these are readers, give Redis more memory (maxmemory); if it is a flood, take back what"
-        " was counted of it (luot correct)",
+        else "no site takes up more than its share of the log",
+        "if these are real readers, give Redis more memory (maxmemory); if it is a flood, take"
+        " back what was counted (luot correct)",
     )
 
 
@@ -71,11 +71,11 @@ async def _spooled(findings: Findings, shared: State, clock: Callable[[], float]
     findings.add(
         "spooled hits",
         not spooled.hits,
-        f"{spooled.hits:,} hits are accepted and not counted, the oldest for"
+        f"{spooled.hits:,} hits are accepted but not counted, the oldest for"
         f" {spooled.waits_ms / 1000:.0f} s: they wait in the spools of ingest"
         if spooled.hits
         else "none wait in the spools of ingest",
-        "see why Redis does not take them: /readyz of ingest, and the checks of the log below",
+        "find out why Redis does not take them: /readyz of ingest, and the checks of the log below",
     )
 
 

@@ -43,15 +43,17 @@ async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
 async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> None:
     if not log.tells_time:
         findings.add(
-            "clock", None, f"{log.server_name} does not tell its time; keep its machines on NTP"
+            "clock",
+            None,
+            f"{log.server_name} does not tell its time; keep its machines on time with NTP",
         )
         return
     skew = await log.reader.now() / 1000 - clock()
     findings.add(
         "clock",
         abs(skew) <= SKEW_SECONDS,
-        f"Redis is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}",
-        "keep all machines on time with NTP: days turn by the clock of ingest, visits by Redis",
+        f"the clock of Redis is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}",
+        "keep all machines on time with NTP: days follow the clock of ingest, visits that of Redis",
     )
     now_ms = await log.reader.now()
     ends = await log.reader.ends()
@@ -62,8 +64,8 @@ async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> No
             "times of entries",
             False,
             f"the newest entry is {ahead:.0f} s ahead of Redis",
-            "keep all machines on time with NTP: this clock is behind, or that of the master"
-            " before it was ahead, and visits end late until it has caught up",
+            "keep all machines on time with NTP: this clock is behind, or that of the previous"
+            " master was ahead; visits end late until it has caught up",
         )
 
 
@@ -73,7 +75,7 @@ async def _partitions(findings: Findings, log: Log) -> None:
         "partitions",
         number in (None, log.partitions),
         f"the log has {number or 'none yet'}, LUOT_PARTITIONS={log.partitions}",
-        "set LUOT_PARTITIONS to what the log was made for",
+        "set LUOT_PARTITIONS to the number that the log was created with",
     )
 
 
@@ -82,8 +84,8 @@ async def _owners(findings: Findings, log: Log) -> None:
     findings.add(
         "aggregator",
         len(owners) == log.partitions,
-        f"{len(set(owners.values()))} at work, {len(owners)} of {log.partitions} partitions owned",
-        "start an aggregator, and see its log: nothing is counted in the other partitions",
+        f"{len(set(owners.values()))} running, {len(owners)} of {log.partitions} partitions owned",
+        "start an aggregator, and check its log: nothing is counted in the other partitions",
     )
 
 
@@ -99,9 +101,9 @@ async def _lag(findings: Findings, log: Log) -> None:
     findings.add(
         "lag",
         not late,
-        f"{entries:,} entries of {reach / 3600:.1f} hours kept,"
-        f" the oldest that is not counted is {worst:.1f} s old{behind}",
-        "see the aggregator's log and whether the store takes its flushes",
+        f"{entries:,} entries kept, over {reach / 3600:.1f} hours; the oldest that is not counted"
+        f" is {worst:.1f} s old{behind}",
+        "check the aggregator's log, and whether the store takes its flushes",
     )
 
 
@@ -119,7 +121,8 @@ async def _dead(findings: Findings, log: Log) -> None:
         "dead entries",
         not dead,
         f"{dead} entries could not be decoded",
-        f"see why with `XRANGE {keys.DEAD} - +` (field reason); keep them, then delete the stream"
+        f"`XRANGE {keys.DEAD} - +` shows why (field reason); save the entries, then delete the"
+        " stream"
         if log.server_name == "Redis"
-        else "see why in the topic of dead entries (header reason); keep them, then delete it",
+        else "the topic of dead entries says why (header reason); save them, then delete it",
     )

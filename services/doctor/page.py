@@ -1,4 +1,4 @@
-"""Checks a fetched page of a portal: whether the script is there, and will count."""
+"""Checks a fetched page of a portal: is the script there, and will it count?"""
 
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -17,8 +17,8 @@ _MATOMO = "_paq"
 class Tag(NamedTuple):
     """A script tag of Luot.
 
-    url   the absolute URL of the script
-    site  the site that it names; '' for none
+    url   full URL of the script
+    site  the site that it names, '' for none
     """
 
     url: str
@@ -28,13 +28,13 @@ class Tag(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """The origin of the Luot server."""
+        """The origin of Luot."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
 
 class Page(NamedTuple):
-    """A page's script tags of Luot, its inline code, and its Content-Security-Policies."""
+    """What a page contains: Luot's tags, its inline code, and the policies it is sent with."""
 
     url: str
     tags: Sequence[Tag]
@@ -43,7 +43,7 @@ class Page(NamedTuple):
 
 
 def read_page(url: str, text: str, policies: Sequence[str]) -> Page:
-    """Parse a page; `policies` are those from its header."""
+    """Read a page; `policies` are those in its header."""
     reader = _Reader(url)
     reader.feed(text)
     reader.close()
@@ -92,18 +92,18 @@ class _Reader(HTMLParser):
 
 
 def look_at(page: Page, findings: Findings) -> Tag | None:
-    """Add checks of the page itself; return the script tag that counts, if there is one."""
+    """Add the findings about the page itself; return the tag that counts."""
     tags, host = page.tags, urlsplit(page.url).hostname
     if not tags:
         late = "/counter.js" in page.code
         findings.add(
             "script",
             None if late else False,
-            "code of the page loads it later; that cannot be looked at"
+            "code on the page loads it later; that cannot be checked"
             if late
-            else "there is no script of Luot in the page",
-            "put the line of `luot snippet` into the template; if it is there, clear the portal's"
-            " cache. A tag manager's scripts are not seen here",
+            else "the page has no Luot script",
+            "put the line from `luot snippet` into the template; if it is there already, clear"
+            " the portal's cache. Scripts from a tag manager are not seen here",
         )
     else:
         found = f"{tags[0].url}, for {tags[0].site or 'no site'}"
@@ -117,11 +117,11 @@ def look_at(page: Page, findings: Findings) -> Tag | None:
         )
         _look_at_policy(page, tags[0], findings)
     if _MEASUREMENT in page.code:
-        findings.add("national measurement", True, "its tag is in the page, beside Luot's")
+        findings.add("national measurement", True, "its tag is in the page, next to Luot's")
     elif _MATOMO in page.code:
-        findings.add("national measurement", None, "there is a Matomo's tag, but none with _govaq")
+        findings.add("national measurement", None, "there is a Matomo tag, but none with _govaq")
     else:
-        found = f"there is no tag of it in this page of {host}; see docs/emc.md"
+        found = f"its tag is not in this page of {host}; see docs/emc.md"
         findings.add("national measurement", None, found)
     return tags[0] if tags else None
 
@@ -141,7 +141,7 @@ def _look_at_policy(page: Page, tag: Tag, findings: Findings) -> None:
     if not page.policies:
         found = "the page sends none, so nothing is forbidden"
     elif refused:
-        found = f"it forbids Luot by {', '.join(dict.fromkeys(refused))}"
+        found = f"it blocks Luot with {', '.join(dict.fromkeys(refused))}"
     else:
         found = "it allows script, hits and image"
     findings.add(

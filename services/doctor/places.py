@@ -1,4 +1,4 @@
-"""Checks the file for looking up countries and provinces, if it is on this machine."""
+"""Checks the database of countries and provinces, if it is on this machine."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from services.enrich.country import is_to_come
 from services.enrich.country_file import CountryFileError
 
 OLD_DAYS = 365
-"""Networks move between countries, and providers publish a new file every month."""
+"""Networks move between countries; vendors publish a new database every month."""
 
 
 async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
-    """Check the file of LUOT_COUNTRY_DATABASE: its kind, its age, and whether it has provinces."""
+    """Check the file at LUOT_COUNTRY_DATABASE: its kind, its age, and whether it has provinces."""
     findings = Findings("ingest")
     if path is None:
         findings.add(
@@ -30,7 +30,7 @@ async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
     try:
         file = await asyncio.to_thread(country_file.check, path)
     except CountryFileError as error:
-        advice = "put a file in its place: luot country FILE"
+        advice = "install another file: luot country FILE"
         findings.add("countries", False, str(error), advice)
         return findings.checks
     age = datetime.fromtimestamp(clock(), UTC).date() - file.day
@@ -40,6 +40,6 @@ async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
         f"{path}: {file.kind} of {file.day}, with provinces"
         if file.regions
         else f"{path}: {file.kind} of {file.day}, without provinces",
-        "it is more than a year old: put a newer one in its place: luot country FILE",
+        "it is more than a year old; install a newer one: luot country FILE",
     )
     return findings.checks

@@ -13,13 +13,13 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Policy(NamedTuple):
-    """One policy: directive in lower case → its sources."""
+    """One policy: the sources of each directive, as they are written."""
 
     directives: Mapping[str, Sequence[str]]
 
     @classmethod
     def read(cls, text: str) -> "Policy":
-        """Parse a policy; if a directive is repeated, the first one counts."""
+        """Read a policy; if a directive is repeated, the first one counts."""
         directives: dict[str, list[str]] = {}
         for part in text.split(";"):
             name, *sources = part.split() or [""]
@@ -28,7 +28,7 @@ class Policy(NamedTuple):
         return cls(directives)
 
     def refuses(self, directive: str, url: str, page: str, nonce: str = "") -> str:
-        """Return the directive by which a page may not load a URL; '' if it may."""
+        """Return the directive that blocks a URL on a page; '' if it is allowed."""
         for name in _FALLBACKS[directive]:
             sources = self.directives.get(name)
             if sources is not None:
@@ -75,5 +75,5 @@ def _matches(source: str, url: str, page: str) -> bool:
 
 
 def _scheme(allowed: str, scheme: str) -> bool:
-    """Tell whether a scheme is the allowed one, or https where http is allowed."""
+    """Return whether a scheme is the one allowed, or its secure variant."""
     return scheme == allowed or (allowed == "http" and scheme == "https")

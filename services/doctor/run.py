@@ -30,7 +30,7 @@ async def examine(
     *,
     country_database: Path | None = None,
 ) -> list[Check]:
-    """Check the log and the store; a failure in one does not skip the other."""
+    """Check ingest, the log and the store; a failure in one does not skip the others."""
     return [
         *await ingest.examine(stores.state, clock),
         *await places.examine(clock, country_database),
@@ -45,9 +45,9 @@ def failures(checks: Sequence[Check]) -> int:
 
 
 async def record(store: Store, checks: Sequence[Check], clock: Callable[[], float]) -> str | None:
-    """Record the result in the store, for the metrics; return why that failed, or None.
+    """Record the verdict in the store, for the metrics; return why it could not be, or None.
 
-    A store that cannot be used at all is not an error here: a check has reported it already.
+    For a store that cannot be used at all, a check has already said so.
     """
     if any(check.ok is False and check.name == store_checks.SERVER for check in checks):
         return None
@@ -68,15 +68,17 @@ async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check
     named = environ.get("LUOT_SPOOL")
     folder = Path(named) if named else None
     if folder is None or not folder.is_dir():
-        findings.add("spool", None, "LUOT_SPOOL names no folder here; ask where ingest runs")
+        findings.add(
+            "spool", None, "LUOT_SPOOL names no folder on this machine; run this where ingest runs"
+        )
         return findings.checks
     waiting = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     free = shutil.disk_usage(folder).free
     findings.add(
         "spool",
         os.access(folder, os.W_OK | os.X_OK) and free > MIN_FREE_BYTES,
-        f"{folder}: {waiting:,} bytes wait, {free / (1 << 30):.1f} GiB are free",
-        "let ingest write there and make room: it takes hits when Redis is away",
+        f"{folder}: {waiting:,} bytes waiting, {free / (1 << 30):.1f} GiB free",
+        "let ingest write there, and make room: the spool takes hits while Redis is away",
     )
     await findings.attempt(
         "spools of other logs", lambda: _others(findings, folder, log), LogError, OSError
@@ -102,5 +104,5 @@ async def _others(findings: Findings, folder: Path, log: Log) -> None:
         if others
         else f"none; this log is {identity}",
         "start the ingest of that Luot. If that log is gone for good and its hits belong to this"
-        " one, delete the .log file beside the folder: the next ingest here adopts it",
+        " one, delete the .log file next to the folder: the next ingest to start here adopts it",
     )

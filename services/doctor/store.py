@@ -13,7 +13,7 @@ from services.store.migrations import migrations, partitions_of, schema_of
 from services.store.sharded import ShardedStore
 
 SERVER = "ClickHouse"
-"""The name of the check that there is a store at all."""
+"""The name of the check that the store can be used."""
 SKEW_SECONDS = 5.0
 MIN_FREE_BYTES = 2 << 30
 MIN_FREE = 0.1
@@ -35,7 +35,7 @@ async def examine(
             SERVER,
             False,
             f"cannot be used: {error}",
-            "start it, or set LUOT_CLICKHOUSE_URL; `luot migrate` makes the database",
+            "start it, or set LUOT_CLICKHOUSE_URL; `luot migrate` creates the database",
         )
         if isinstance(store, ShardedStore):
             await findings.attempt("shards", lambda: _shards(findings, store), StoreError)
@@ -71,8 +71,8 @@ async def _shards(findings: Findings, store: Store) -> None:
         not gone,
         f"{len(gone)} of {len(replicas)} servers cannot be used"
         if gone
-        else f"{len(replicas)} servers have all that was written to their shards",
-        "start them, or see what keeps them from their replicas (system.replication_queue):"
+        else f"all {len(replicas)} servers have everything that was written to their shards",
+        "start them, or find out what keeps them from replicating (system.replication_queue):"
         f" {_some(gone)}",
     )
 
@@ -89,8 +89,8 @@ async def _tables(findings: Findings, store: Store) -> None:
         f"{len(lacking)} servers lack tables or columns that others have"
         if lacking
         else "all servers that answer have the same tables",
-        "make them there as SHOW CREATE TABLE has them on a replica of its shard, then restart the"
-        f" services: {_some(lacks)}",
+        "create them there, as SHOW CREATE TABLE shows them on a replica of the same shard, then"
+        f" restart the services: {_some(lacks)}",
     )
 
 
@@ -99,7 +99,7 @@ async def _clock(findings: Findings, store: Store, clock: Callable[[], float]) -
     findings.add(
         "clock",
         abs(skew) <= SKEW_SECONDS,
-        f"ClickHouse is {abs(skew)} s {'ahead' if skew > 0 else 'behind'}",
+        f"the clock of ClickHouse is {abs(skew)} s {'ahead' if skew > 0 else 'behind'}",
         "keep all machines on time with NTP",
     )
 
@@ -110,7 +110,7 @@ async def _schema(findings: Findings, store: Store) -> None:
     findings.add(
         "schema",
         schema == newest,
-        f"number {schema}, this version knows {newest}",
+        f"number {schema}; this version expects {newest}",
         "run `luot migrate`" if schema < newest else "run the newer version of Luot",
     )
 
@@ -120,7 +120,7 @@ async def _partitions(findings: Findings, store: Store, partitions: int) -> None
     findings.add(
         "partitions",
         number in (None, partitions),
-        f"made for {number or 'none yet'}, LUOT_PARTITIONS={partitions}",
+        f"created with {number or 'none yet'}, LUOT_PARTITIONS={partitions}",
         f"set LUOT_PARTITIONS={number} everywhere",
     )
 
@@ -130,21 +130,21 @@ async def _restore(findings: Findings, store: Store) -> None:
     findings.add(
         "restore",
         outcome != "unfinished",
-        f"the last one is {outcome}" if outcome else "never restored",
-        "numbers are missing: run `luot restore --replace` again, to its end",
+        f"the last restore is {outcome}" if outcome else "never restored",
+        "numbers are missing: run `luot restore --replace` again, and let it finish",
     )
 
 
 async def _disk(findings: Findings, store: Store) -> None:
     disks = await server_info.disks(store)
     if not disks:
-        findings.add("disk", None, "this server does not tell how full its disk is")
+        findings.add("disk", None, "this server does not say how full its disk is")
     for disk in disks:
         findings.add(
             "disk",
             disk.free > MIN_FREE_BYTES and disk.free > MIN_FREE * disk.total,
             f"{disk.free / (1 << 30):.1f} GiB of {disk.total / (1 << 30):.1f} GiB are free",
-            "make room: a full store counts nothing, and the log grows until Redis is full too",
+            "make room: a full store counts nothing, and the log grows until Redis is full, too",
         )
 
 
@@ -154,7 +154,7 @@ async def _parts(findings: Findings, store: Store) -> None:
         "parts",
         most < MANY_PARTS,
         f"at most {most} in one partition",
-        "raise LUOT_FLUSH_SECONDS, and see whether merges keep up (system.merges)",
+        "raise LUOT_FLUSH_SECONDS, and check whether merges keep up (system.merges)",
     )
 
 
@@ -165,7 +165,7 @@ async def _sites(findings: Findings, store: Store, shared: State) -> None:
         "sites",
         slugs == published,
         f"{len(slugs)} sites, {len(published)} of them known to ingest",
-        f"start the API, it publishes them: {_some(sorted(slugs ^ published))}",
+        f"start the API, which publishes them: {_some(sorted(slugs ^ published))}",
     )
 
 
@@ -177,7 +177,7 @@ async def _recount(
     findings.add(
         "recount",
         not differ,
-        f"{len(differ)} site days of the last {days} days differ from their raw hits"
+        f"{len(differ)} site-days of the last {days} days differ from their raw hits"
         if differ
         else f"the last {days} days of every site agree with their raw hits",
         _rows(differ),
@@ -186,9 +186,9 @@ async def _recount(
     findings.add(
         "pages",
         not differ,
-        f"{len(differ)} site days of the last {days} days differ from the sum of their pages"
+        f"{len(differ)} site-days of the last {days} days differ from the sum of their pages"
         if differ
-        else "every site's days are the sums of its pages",
+        else "every site-day is the sum of its pages",
         _rows(differ),
     )
 
@@ -206,7 +206,10 @@ async def _periods(findings: Findings, store: Store) -> None:
 
 
 def _rows(differ: Sequence[drift.Difference]) -> str:
-    return f"`luot rewind` repairs what is still in the log, a backup what is not. {_some(differ)}"
+    return (
+        "`luot rewind` repairs what is still in the log, a backup what is not any more."
+        f" {_some(differ)}"
+    )
 
 
 def _some(values: Sequence[object]) -> str:

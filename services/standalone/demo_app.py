@@ -1,4 +1,4 @@
-"""Serves the portals of the demo with the headers that a careful portal sends."""
+"""Serves the demo portals with the headers that a careful portal sends."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ class DemoApp:
     """The ASGI application of everything under /demo, and of /, which redirects there."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """`clock` tells the day shown at the top of a page."""
+        """`clock` gives the date shown at the top of a page."""
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

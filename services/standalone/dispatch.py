@@ -1,4 +1,4 @@
-"""One port for everything: routes each request by its path to the part that answers it."""
+"""One port for everything: routes each request by path to the part that answers it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -37,9 +37,9 @@ class Dispatch:
         notes: Mapping[str, Notes],
         settings: UpSettings,
     ) -> None:
-        """`ready` asks each part why it cannot do its work; None means that it can.
+        """`ready` asks each part why it cannot do its work; None means it can.
 
-        `notes` asks each part what an operator should know even so.
+        `notes` asks each part what an operator should know even if it can.
         """
         self._addresses = Addresses(settings.trusted_proxies)
         self._is_open = settings.open_metrics
@@ -65,7 +65,7 @@ class Dispatch:
             await self._api(scope, receive, send)
 
     def _is_local(self, scope: Scope) -> bool:
-        """Tell whether a request comes from this machine, and from nobody behind a proxy on it."""
+        """Return whether a request comes from this machine, and not through a proxy on it."""
         client = scope.get("client")
         forwarded = b",".join(
             value for name, value in scope["headers"] if name == b"x-forwarded-for"

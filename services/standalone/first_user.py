@@ -1,4 +1,4 @@
-"""The first user of a new data folder, so that somebody can sign in."""
+"""The first user of a new data folder, so that someone can sign in."""
 
 import asyncio
 import secrets
@@ -14,7 +14,7 @@ NAME = "admin"
 
 
 async def make(store: Store) -> str | None:
-    """Create an owner if there was never a user, and return the password; else None."""
+    """Create an owner if there has never been a user, and return the password; else None."""
     if (await USERS.load(store)).version:
         return None
     password = generate_password()

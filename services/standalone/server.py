@@ -1,4 +1,4 @@
-"""The HTTP server of `luot up`, on a port that was bound before."""
+"""The HTTP server of `luot up`, on a port that is already bound."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ SHUTDOWN_SECONDS = 3
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Bind a port. Raises UpError when that is not possible."""
+    """Bind a port. Raises UpError if that is not possible."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -34,7 +34,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(listening: socket.socket) -> str:
-    """Return the address under which this machine reaches the port."""
+    """Return the URL at which this machine reaches the port."""
     host, port = listening.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # it is replaced
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -65,7 +65,7 @@ class HttpServer(server.BackgroundServer):
             raise UpError("the HTTP server did not start")
 
     async def wait(self) -> None:
-        """Wait until the server has ended."""
+        """Wait until the server has stopped."""
         if self._task is not None:
             await asyncio.shield(self._task)
 

@@ -21,19 +21,19 @@ class UpSettings(ApiSettings, frozen=True, kw_only=True):
     log_level: LogLevel = "warning"
     open_metrics: Annotated[
         bool,
-        Meta(description="answer /metrics, /healthz and /readyz to others than this machine"),
+        Meta(description="answer /metrics, /healthz and /readyz to other machines, too"),
     ] = False
-    data: Annotated[Path, Meta(description="folder of everything that must survive")] = Path("data")
+    data: Annotated[Path, Meta(description="folder for all persistent data")] = Path("data")
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
-        """Read the settings. Raises SettingsError, also when a store of one's own is named."""
+        """Read the settings. Raises SettingsError, also if an external store is named."""
         environ = os.environ if environ is None else environ
         for name in OWN_STORES:
             for key in variables_of(name):
                 if key in environ:
                     raise SettingsError(
-                        f"{key} is set, but `luot up` runs stores of its own; unset it, or run"
-                        " `luot ingest`, `luot aggregator` and `luot api`"
+                        f"{key} is set, but `luot up` runs its own stores; unset it, or run `luot"
+                        " ingest`, `luot aggregator` and `luot api`"
                     )
         return super().read(environ, **given)

@@ -1,1 +1,1 @@
-"""Everything a portal embeds: scripts, block, badge, page, looks, snippet."""
+"""Everything that a portal embeds: scripts, block, badge, page, looks, snippet."""

@@ -68,7 +68,7 @@ _DIGITS = (
     f".{Odometer.CLASSIC} .d{{fill:#222;stroke:#000;rx:0}}"
     f".{Odometer.CLASSIC} .c{{font-family:Georgia,serif}}"
 )
-"""After the colours of the preset, which they override."""
+"""Placed after the colours of the preset, which these rules override."""
 
 
 def svg(block: Block) -> str:
@@ -111,7 +111,7 @@ def svg(block: Block) -> str:
 
 
 def policy(look: Look) -> str:
-    """Return the Content-Security-Policy of an image that is opened on its own."""
+    """Return the Content-Security-Policy for an image that is opened directly."""
     return _policy(look.preset, look.theme, look.colours)
 
 
@@ -124,7 +124,7 @@ def _policy(preset: Preset, theme: Theme, colours: Colours) -> str:
 def _behind(
     looks: Looks, at: _Metrics, across: int, top: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the sides of what is behind a table, and how its corners are rounded."""
+    """Return the left and right edges of a table's background, and the radii of its corners."""
     if not looks.spread:
         return (at.pad, across - at.pad), (0, 0)
     edge = int(looks.frame)
@@ -160,7 +160,7 @@ def _heading(heading: str, looks: Looks, at: _Metrics, across: int) -> Iterator[
 
 
 def _top(kind: str, looks: Looks, left: int, right: int, foot: int, *, corners: int = 2) -> str:
-    """Return a fill for the top of the block, with the rounded corners of its frame."""
+    """Return a fill for the top of the block that follows the rounded corners of its frame."""
     edge, round_ = int(looks.frame), max(looks.radius - 1, 0)
     arc = f"a{round_} {round_} 0 0 1 {round_}"
     end = f"H{right - round_}{arc} {round_}V{foot}" if corners > 1 else f"H{right}V{foot}"
@@ -170,7 +170,7 @@ def _top(kind: str, looks: Looks, left: int, right: int, foot: int, *, corners: 
 def _digits(digits: str, left: int, y: int, room: int, looks: Looks) -> Iterator[str]:
     step = _CELL + _GAP
     start = left + (room - len(digits) * step + _GAP) // 2 if looks.spread else left
-    # Half a pixel in from the edge, so that its stroke is one whole pixel.
+    # Inset by half a pixel, so that the stroke covers exactly one pixel.
     cells = "".join(
         f'<rect class="d" x="{start + place * step}.5" y="{y}.5" width="{_CELL - 1}"'
         f' height="{_CELL_HEIGHT - 1}" rx="2.5"/>'

@@ -1,4 +1,4 @@
-"""Draws the lines of a badge: as a list, a table, cards, or in one line."""
+"""Draws the lines of a badge: as a list, as a table, as cards, or in one line."""
 
 from collections.abc import Callable, Iterator
 from html import escape
@@ -25,7 +25,7 @@ _CARD_LABEL = 10.2
 _CARD_NUMBER = 15
 _CARDS_A_ROW = 2
 _INSET = 8
-"""Of the words in a table without a frame, whose stripes end with the block."""
+"""Padding of the text in a table without a frame, whose stripes end at the block's edges."""
 
 STYLE = (
     ".i{fill:none;stroke-width:2px;stroke-linecap:round;stroke-linejoin:round}"
@@ -37,10 +37,10 @@ STYLE = (
 class Place(NamedTuple):
     """Where the lines go, in pixels.
 
-    top, row    where they begin, and how high one of a list is
-    left, right  the sides of their words
-    edges       the sides of what is behind them, in a table
-    round_      of the corners that a table comes into: at its top, and at its bottom
+    top, row    where they begin, and the height of one line of a list
+    left, right  the edges of their text
+    edges       the edges of their background, in a table
+    round_      radii of the corners that a table reaches into: at its top and bottom
     """
 
     top: int
@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 
 class DrawnLines(NamedTuple):
-    """Lines as drawn, and where they end."""
+    """The SVG of the lines, and where they end."""
 
     parts: list[str]
     foot: int
@@ -128,7 +128,7 @@ def _cards(block: Block, looks: Looks, at: Place) -> DrawnLines:
 
 
 def _card_rows(block: Block) -> Iterator[range]:
-    """Yield the places of the cards of each row, which they fill; after a gap, a row begins."""
+    """Yield the places of the cards in each row, which they fill; a gap begins a new row."""
     for begin, end in ((0, block.gap), (block.gap, len(block.lines))):
         for first in range(begin, end, _CARDS_A_ROW):
             yield range(first, min(first + _CARDS_A_ROW, end))
@@ -178,7 +178,7 @@ _DRAW: dict[Layout, Callable[[Block, Looks, Place], DrawnLines]] = {
 
 
 def _inline_widths(block: Block) -> Iterator[float]:
-    """Yield the width of each label, number and bar, in their order."""
+    """Yield the widths of all labels, numbers and separators, in order."""
     for place, (label, number) in enumerate(block.lines):
         if place:
             yield width(_BAR, SIZE)
@@ -205,7 +205,7 @@ def _card_width(block: Block) -> float:
 
 
 def _room(block: Block) -> int:
-    """Return the room that icons take at the left."""
+    """Return the width that icons take up at the left."""
     if not block.kinds or block.look.layout is Layout.INLINE:
         return 0
     return {Icons.NONE: 0, Icons.LINE: _ICON, Icons.TILE: _TILE}[block.look.icons]
@@ -246,7 +246,7 @@ def _line(label: str, number: str, sides: tuple[float, int], base: int, *, sprea
 
 
 def _stripe(left: int, right: int, top: int, foot: int, corners: tuple[int, int]) -> str:
-    """Return the ground of a row, rounded where the corners of the frame are."""
+    """Return the background of a row, rounded at the corners of the frame."""
     above, below = corners
     return (
         f'<path class="s" d="M{left} {top + above}a{above} {above} 0 0 1 {above} -{above}'

@@ -1,4 +1,4 @@
-"""The text of a block: heading, digits and lines, however they are rendered."""
+"""The text of a block: heading, digits and lines, in any rendering."""
 
 from collections.abc import Mapping
 from html import escape
@@ -21,11 +21,11 @@ from services.model.lines import Line
 class Block(NamedTuple):
     """The text of a block.
 
-    name    its accessible name, also where no heading is shown
+    name    its accessible name, even if no heading is shown
     digits  the total with leading zeros, '' for none
-    lines   label and number
-    kinds   which line each of them is; () where they are none
-    gap     the place of the line that has a gap above it, 0 for none
+    lines   pairs of label and number
+    kinds   which line each of them is; () if they are not lines of a site
+    gap     the index of the line that has a gap above it, 0 for none
     """
 
     look: Look
@@ -40,7 +40,7 @@ class Block(NamedTuple):
     def of_site(cls, look: Look, numbers: Mapping[str, Any], *, every: bool = False) -> Self:
         """Return the block of a site; `numbers` is the decoded body of `/api/counter/{site}`.
 
-        `every` is for programs: lines that are shown only above 0 are there with 0, too.
+        `every` is for programs: it includes lines that are otherwise shown only above 0.
         """
 
         def count(line: Line) -> int:
@@ -77,20 +77,20 @@ class Block(NamedTuple):
         )
 
     def sentences(self) -> list[str]:
-        """Return the numbers for a screen reader, which reads the digits as the total."""
+        """Return the numbers for a screen reader, with the digits read as the total."""
         lines = [line_text(label, number) for label, number in self.lines]
         return [self.total(), *lines] if self.digits else lines
 
     def total(self) -> str:
-        """Return the line of the digits, without leading zeros."""
+        """Return the total that the digits show, as a line without leading zeros."""
         return line_text(self.look.labels[Line.TOTAL], str(int(self.digits)))
 
 
 def text(block: Block, heading: str | None) -> str:
     """Return the block as lines for a server-side include.
 
-    The heading stands above only where the address names one, so that each line is one number.
-    What would be markup in the page around it is escaped.
+    There is a heading only if the address names one, so that otherwise each line is one number.
+    The text is escaped for the page around it.
     """
     lines = [line_text(label, number) for label, number in block.lines]
     above = [part for part in (heading, block.digits) if part]

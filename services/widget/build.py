@@ -1,8 +1,8 @@
 """Builds the scripts from their sources: `python -m services.widget.build`.
 
-The result is committed, so that nobody needs a JavaScript tool to install Luot. The builder is
-esbuild in one version (`esbuild.py`), since another would give other bytes. Each version of Luot
-has a folder; that of a released one is never written again: portals have pinned it by its hash.
+The result is committed, so that installing Luot needs no JavaScript tools. The builder is one
+fixed version of esbuild (`esbuild.py`), since another would produce different bytes. Each version
+of Luot has a folder; that of a released one is never rewritten: portals have pinned its hash.
 """
 
 import base64
@@ -36,7 +36,7 @@ class BuildError(Exception):
 def build(target: Path, program: str | None = None) -> None:
     """Write the scripts and their source maps into a folder; raises BuildError.
 
-    `program` is the esbuild to take, instead of the one that is installed or fetched.
+    `program` is the esbuild to use, instead of the one that is installed or fetched.
     """
     try:
         _build(target, program or esbuild.find())
@@ -51,7 +51,7 @@ def _build(target: Path, program: str) -> None:
     css = style_sheet((SOURCES / "block.css").read_text("utf-8"))
     style = esbuild.run([program, "--loader=css", "--minify"], stdin=css).strip()
     _bundle(program, target, "blocks.js", STYLE=style, **words.constants())
-    # Of its version and of its content: no cache can hold one that does not fit to the other.
+    # Addressed by version and content: no cache can combine scripts that do not match.
     digest = base64.b64encode(sha256((target / "blocks.js").read_bytes()).digest()).decode()
     for entry, is_plausible in (("counter.js", False), ("plausible.js", True)):
         _bundle(
@@ -72,9 +72,9 @@ def _bundle(program: str, target: Path, entry: str, **constants: str | bool) -> 
             f"--outfile={target / entry}",
             "--bundle",
             "--minify",
-            # Not iife: names at the top are then as free to be shortened, and the `try` is outside.
+            # Not iife: top-level names can be shortened this way, too, and the `try` is outside.
             "--format=esm",
-            # Chrome 64, Firefox 63, Safari 12; what else older ones lack is in block.js.
+            # Chrome 64, Firefox 63, Safari 12; block.js covers what else older browsers lack.
             "--target=es2018",
             "--charset=utf8",
             "--legal-comments=none",
@@ -90,14 +90,14 @@ def _bundle(program: str, target: Path, entry: str, **constants: str | bool) -> 
 
 
 def _name_sources(path: Path, entry: str) -> None:
-    """Name sources by themselves: where they were on the builder's disk is of no use."""
+    """Reduce sources to their file names: their paths on the builder's disk are of no use."""
     content = json.loads(path.read_text("utf-8"))
     content["sources"] = [f"widget/{Path(source).name}" for source in content["sources"]]
     path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
 
 def released(changes: str) -> list[str]:
-    """Return the versions that a list of changes says are out: `## 1.2.3 - 2026-11-22`."""
+    """Return the versions that a changelog lists as released: `## 1.2.3 - 2026-11-22`."""
     return re.findall(r"^## (\d+\.\d+\.\d+) ", changes, re.MULTILINE)
 
 

@@ -1,7 +1,7 @@
-"""esbuild, the builder of the scripts, in the one version whose bytes are committed.
+"""esbuild, the builder of the scripts, in the version that made the committed bytes.
 
-Where it is not installed in this version (Debian 12 has it), its package is fetched from npm's
-registry once, by `npm pack`, which runs nothing of it. The program is one file and needs no Node.
+If this version is not installed (Debian 12 has it), its package is fetched from npm's registry
+once, by `npm pack`, which runs none of its code. The program is one file and needs no Node.
 """
 
 import base64
@@ -21,7 +21,7 @@ from services.runtime.reasons import reason
 
 VERSION = "0.17.0"
 
-# The `dist.integrity` of each package, as the registry states it.
+# The `dist.integrity` of each package in the registry.
 _PACKAGES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("Linux", "x86_64"): (
         "linux-x64",
@@ -64,7 +64,7 @@ def find(cache: Path = CACHE) -> str:
 
 
 def version(program: str) -> str:
-    """Return the version that a program says it has; raises EsbuildError."""
+    """Return the version that a program reports; raises EsbuildError."""
     return run([program, "--version"]).strip()
 
 
@@ -90,7 +90,7 @@ def run(command: list[str], folder: Path | None = None, stdin: str | None = None
 
 
 def unpacked(package: bytes, integrity: str) -> bytes:
-    """Return the program in a package; raises EsbuildError if the hash differs."""
+    """Return the program inside a package; raises EsbuildError if the hash differs."""
     verify(package, integrity)
     with tarfile.open(fileobj=io.BytesIO(package)) as archive:
         if _PROGRAM not in archive.getnames() or not (program := archive.extractfile(_PROGRAM)):
@@ -134,7 +134,7 @@ def _fetched() -> tuple[bytes, str]:
 
 def _write(program: Path, content: bytes) -> None:
     program.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: another build may look for it at the same time.
+    # Atomically: another build may look for it at the same time.
     descriptor, path = tempfile.mkstemp(dir=program.parent)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

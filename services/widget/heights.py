@@ -1,4 +1,4 @@
-"""Sizes of a block, so that a portal can reserve its place before it loads."""
+"""Sizes of a block, so that a portal can reserve its space before it loads."""
 
 import re
 from math import ceil
@@ -34,7 +34,7 @@ class _Heights(NamedTuple):
     line: float
 
 
-# Measured in a browser at 12 pixels, where borders of one pixel count most. Tests compare them
+# Measured in a browser at 12 pixels, where one-pixel borders matter most. Tests compare them
 # with what block.css makes (tests/browser/test_place.py).
 _LIKE_TEXT = _Heights(0.4, 1.8, 2.33, 1.64)
 _SPREAD = _Heights(0.7, 2.6, 3.03, 2.05)
@@ -50,7 +50,7 @@ _AIRY_IN_FRAME = 0.4
 _BAR = 14
 _GAP = 0.7
 
-# The page for an iframe looks as the element does, in letters of 14 pixels.
+# The page for an iframe looks like the element, with text of 14 pixels.
 _FRAME_FONT = 14
 _FRAME_SIDES = 36
 _FRAME_ICON = 30
@@ -63,9 +63,9 @@ _DRAWN = re.compile(r'<svg [^>]*?\bwidth="(\d+)" height="(\d+)"')
 
 
 def element_height(look: Look, theme: Theme | None = None) -> float:
-    """Return the height in ems of `<visitor-counter>` where no line wraps.
+    """Return the height of `<visitor-counter>` in ems, if no line wraps.
 
-    `theme` is the one that is set; without any, the element follows its page.
+    `theme` is the one that is set; without one, the element follows its page.
     """
     return round(_height(look, has_back=theme in (Theme.LIGHT, Theme.DARK)), 1)
 
@@ -85,7 +85,7 @@ def frame(look: Look) -> Size:
 
 
 def _together(look: Look, number: float) -> list[float]:
-    """Return the widths of what stands in one line."""
+    """Return the widths of everything that is on one line."""
     icon = _FRAME_ICON * (look.icons is not Icons.NONE)
     unit = width(f" {look.unit}", _FRAME_FONT, bold=True) if look.unit else 0
     lines = [
@@ -106,7 +106,7 @@ def _height(look: Look, *, has_back: bool, framed: bool = False) -> float:
 
 
 def _lines(look: Look, line: float, *, framed: bool) -> float:
-    """Return the height of the lines; of cards, two are beside each other."""
+    """Return the height of the lines; cards are in rows of two."""
     spread = PRESETS[look.preset].spread
     many = len(look.lines)
     parted = gap_before(look.lines) if look.gap is Gap.ONLINE else 0

@@ -1,4 +1,4 @@
-"""The icons of the lines, drawn for Luot: strokes on a square of 24, round at their ends."""
+"""The icons of the lines, drawn for Luot: strokes with round ends on a square of 24 units."""
 
 from collections.abc import Mapping
 

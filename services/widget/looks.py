@@ -1,7 +1,7 @@
-"""What the presets look like: the one list that badge, iframe page and elements are made from.
+"""What the presets look like: the single source for badge, iframe page and elements.
 
-`style.py` makes the CSS of `<visitor-counter>` and `<most-read>` of it, for the build of the
-scripts; `tests/browser/test_embed.py` compares element and page.
+`style.py` generates the CSS of `<visitor-counter>` and `<most-read>` from it when the scripts are
+built; `tests/browser/test_embed.py` compares element and page.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,13 +27,13 @@ class Looks(NamedTuple):
     """One preset.
 
     digit     colour behind a digit, which is white
-    radius    of the corners, in pixels
-    rule      between two lines: solid, dotted or none
-    bar       width of a bar along the left edge of the block, in the accent colour
+    radius    radius of the corners, in pixels
+    rule      style of the rule between two lines: solid, dotted or none
+    bar       width of a bar along the left edge of the block, in the accent colour; 0 for none
     head_bar  the same along the heading only
-    frame     whether a border is around the block
-    title     whether the heading is a larger title over a thick line, in the colour of its words
-    spread    whether numbers stand at the right edge
+    frame     whether the block has a border
+    title     whether the heading is larger, over a thick line in the colour of its text
+    spread    whether numbers are aligned to the right edge
     """
 
     light: Palette
@@ -48,7 +48,7 @@ class Looks(NamedTuple):
     spread: bool = True
 
     def edge(self, palette: Palette) -> str:
-        """Return the colour around a digit: on dark ground, its own would not be seen."""
+        """Return the border colour of a digit: on a dark background, its own would be invisible."""
         return DARK_EDGE if palette is self.dark else self.digit
 
     @property
@@ -66,7 +66,7 @@ class Looks(NamedTuple):
 
 NO_GROUND = "none"
 _SHADE = "2e"
-"""Of a colour that is mixed from 18% of the words' and the ground, as block.css has it."""
+"""Alpha of 18%, for lines in the text colour mixed with the background, as in block.css."""
 DARK_EDGE = "#56616f"
 
 FRAMED = Looks(
@@ -140,7 +140,7 @@ PRESETS: Mapping[Preset, Looks] = {
 
 @lru_cache
 def painted(preset: Preset, colours: Colours) -> Looks:
-    """Return the looks of a preset in colours of the portal, as the element takes them."""
+    """Return the looks of a preset with the portal's colours, applied as the element does."""
     looks = PRESETS[preset]
     return looks._replace(
         light=_painted(looks.light, colours),
@@ -156,14 +156,14 @@ def _painted(palette: Palette, colours: Colours) -> Palette:
         back=back,
         line=colours.color + _SHADE if colours.color else palette.line,
         accent=colours.accent or palette.accent,
-        # A heading in the colours of the block follows those of the block.
+        # A heading that has the colours of the block follows them.
         head=back if palette.head == palette.back else palette.head,
         on_head=text if palette.on_head == palette.text else palette.on_head,
     )
 
 
 def themed(theme: Theme, looks: Looks, rules: Callable[[Palette], str]) -> str:
-    """Return the style rules of a theme; those of `auto` follow the reader's system."""
+    """Return the style rules for a theme; those for `auto` follow the reader's system."""
     if theme is Theme.AUTO:
         dark = rules(looks.dark)
         return f"{rules(looks.light)}@media (prefers-color-scheme:dark){{{dark}}}"

@@ -12,7 +12,7 @@ from services.widget.looks import Looks, Palette, painted, themed
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 
-# What icons and layouts change, and after the colours of the preset, kinds of digits.
+# Rules for icons and layouts and, after the colours of the preset, for styles of digits.
 _ARRANGED = (
     "svg{flex:none;width:1.1em;height:1.1em;margin-right:.5em;vertical-align:-.18em;fill:none;"
     "stroke-width:2;stroke-linecap:round;stroke-linejoin:round}"
@@ -40,14 +40,14 @@ _DIGITS = (
     'font-family:Georgia,"DejaVu Serif",serif}'
 )
 
-# As many digits of full size fit into 200 pixels.
+# This many digits of full size fit into 200 pixels.
 _MANY = 15
 
 
 def html(block: Block) -> str:
     """Return the page."""
     look = block.look
-    # Screen readers find a page by its heading, also where none is visible.
+    # Screen readers find a page by its heading, even if none is visible.
     heading = (
         f"<h1>{escape(block.heading)}</h1>"
         if block.heading.strip()
@@ -85,7 +85,7 @@ def _policy(preset: Preset, theme: Theme, colours: Colours) -> str:
 
 
 def _gap(block: Block, place: int) -> str:
-    """Return the beginning of a line, with what parts it from those above."""
+    """Return the beginning of a line, with what separates it from those above."""
     if not (place and place == block.gap):
         return "<li"
     ends = '<li class="break" aria-hidden="true"></li>'
@@ -93,7 +93,7 @@ def _gap(block: Block, place: int) -> str:
 
 
 def _icon(block: Block, place: int) -> str:
-    """Return the icon of a line, which says nothing that the label does not."""
+    """Return the icon of a line; it is decorative, since the label says the same."""
     if block.look.icons is Icons.NONE or not block.kinds:
         return ""
     path = ICONS[block.kinds[place]]
@@ -101,7 +101,7 @@ def _icon(block: Block, place: int) -> str:
 
 
 def _digits(block: Block) -> str:
-    """Return the digits, each in its cell, with the number as their accessible name."""
+    """Return the digits, each in a cell, with the number as their accessible name."""
     if not block.digits:
         return ""
     name = escape(block.total())
@@ -145,18 +145,18 @@ def _style(preset: Preset, theme: Theme, colours: Colours) -> str:
         f"{_shape(looks, theme)}{_ARRANGED}"
         f".icons-tile svg{{background:{looks.digit}}}{themed(theme, looks, rules)}{_DIGITS}"
         "h1.unseen{position:absolute;margin:0;padding:0;border:0;clip-path:inset(50%)}"
-        # Otherwise the ground of a dark page is printed as well, under black words.
+        # Otherwise the background of a dark page is printed as well, under black text.
         "@media print{:root{color-scheme:light}main,h1{background:none}main,h1,b{color:#000}"
         "main,h1,li+li,i{border-color:#999}i{background:none;color:#000}}"
     )
 
 
 def _shape(looks: Looks, theme: Theme) -> str:
-    """Return the rules that differ from preset to preset, but for colours."""
+    """Return the rules that differ between presets, except colours."""
     if looks.spread:
         lines = (
             "li{display:flex;flex-wrap:wrap;justify-content:space-between;column-gap:.35em}"
-            # Also where it has no room beside its label.
+            # Even if it does not fit next to its label.
             "b{margin-left:auto}"
         )
         title = "h1{margin:0 .727em;padding:.5em 0;font-size:1.1em}"

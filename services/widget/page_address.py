@@ -1,4 +1,4 @@
-"""How each CMS writes the address of a page into the image that counts it."""
+"""How each CMS puts the address of a page into the image that counts it."""
 
 from services.model.display import Preset
 
@@ -12,7 +12,7 @@ PAGE_ADDRESS = {
     Preset.DRUPAL: "{{ path('<current>')|url_encode }}",
     Preset.WORDPRESS: _PHP,
 }
-"""The path of the page in the language of the templates, encoded as the value of a parameter."""
+"""The page's path in each CMS's template language, encoded as a parameter value."""
 
 _SET_BY = {
     Preset.NUKEVIET: "$xtpl->assign('PAGE_ADDRESS', rawurlencode($client_info['selfurl']));",
@@ -23,15 +23,16 @@ def explained(preset: Preset) -> str:
     """Return what the snippet says about the address of the page."""
     if code := _SET_BY.get(preset):
         return (
-            "After u= stands the address of the page as templates write it, set in nv_site_theme()"
-            f" of the theme's theme.php by {code}: Firefox and Safari do not tell it by themselves"
+            "u= takes the address of the page as templates write it, set in nv_site_theme() of"
+            f" the theme's theme.php by {code}: Firefox and Safari do not send it by themselves"
         )
     if preset in PAGE_ADDRESS:
         return (
-            "After u= stands the address of the page as templates write it: Firefox and Safari do"
-            " not tell it by themselves"
+            "u= takes the address of the page as templates write it: Firefox and Safari do not"
+            " send it by themselves"
         )
     return (
-        "Where the portal can write the address of the page, add &amp;u= and that address,"
-        " percent-encoded: Firefox and Safari do not tell it by themselves, and count as (unknown)"
+        "If the portal can write the address of the page, add &amp;u= and that address,"
+        " percent-encoded: Firefox and Safari do not send it by themselves, and count as"
+        " (unknown)"
     )

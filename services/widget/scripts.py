@@ -1,4 +1,4 @@
-"""Serves the browser scripts: the current ones, and each version at an immutable address."""
+"""Serves the browser scripts: the current version, and each version at an immutable address."""
 
 import base64
 import re
@@ -22,7 +22,7 @@ from services.http.measured_route import MeasuredRoute
 COUNTER = "counter.js"
 BLOCKS = "blocks.js"
 PLAUSIBLE = "plausible.js"
-"""Under the names that Plausible's script has, at /js/."""
+"""Served at /js/, under the names of Plausible's script."""
 FILES = {
     name: media_type
     for script in (COUNTER, BLOCKS, PLAUSIBLE)
@@ -34,7 +34,7 @@ FILES = {
 VERSIONED = f"/v{__version__}"
 INFORMATION = "/api/script"
 
-# A portal keeps the script for an hour; a new one is in use the day after, whatever is offline.
+# Browsers use the script for an hour, and a stale one for at most a day while they renew it.
 RENEWED = "public, max-age=3600, stale-while-revalidate=86400"
 IMMUTABLE = "public, max-age=31536000, immutable"
 HEADERS = {
@@ -44,7 +44,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-# A folder a version, named like its address. What was released stays: portals have pinned it.
+# One folder per version, named like its address. Released ones stay: portals have pinned them.
 STATIC = files("services.widget").joinpath("static")
 # /js/script.js, /js/plausible.outbound-links.js, /js/index.js of Gatsby's plugin, /js/pa-….js
 _PLAUSIBLE_NAME = re.compile(
@@ -56,14 +56,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Script(BaseModel):
-    """One script in this version, which never changes."""
+    """One script of this version; its content never changes."""
 
     path: str = Field(examples=[f"{VERSIONED}/{COUNTER}"])
     integrity: str = Field(description="for the attribute of this name", examples=["sha384-…"])
 
 
 class Scripts(BaseModel):
-    """What a tag has to name that is pinned to this version."""
+    """What a tag needs to pin this version."""
 
     version: str = Field(examples=[__version__])
     url: str | None = Field(description="where browsers reach Luot, where that is set")
@@ -71,14 +71,14 @@ class Scripts(BaseModel):
 
 
 def versions() -> list[str]:
-    """Return the versions of the scripts that are served, the oldest first."""
-    # Systems and tools leave folders of their own.
+    """Return the versions of the scripts that are served, oldest first."""
+    # Operating systems and tools leave other folders here.
     folders = [match for entry in STATIC.iterdir() if (match := _FOLDER.fullmatch(entry.name))]
     return sorted((match[1] for match in folders), key=lambda each: [*map(int, each.split("."))])
 
 
 def built(name: str, version: str = __version__) -> bytes:
-    """Return a script or a source map as it was built."""
+    """Return a built script or source map."""
     return STATIC.joinpath(f"v{version}", name).read_bytes()
 
 
@@ -88,12 +88,12 @@ def compressed(content: bytes) -> bytes:
 
 
 def integrity(content: bytes) -> str:
-    """Return the hash of a script as an `integrity` attribute names it (W3C SRI, section 3.1)."""
+    """Return the hash of a script for an `integrity` attribute (W3C SRI, section 3.1)."""
     return "sha384-" + base64.b64encode(sha384(content).digest()).decode()
 
 
 def router(public_url: str | None) -> APIRouter:
-    """Return the route of version and hashes."""
+    """Return the route that serves the version and the hashes."""
     information = Scripts(
         version=__version__,
         url=public_url,
@@ -112,7 +112,7 @@ def router(public_url: str | None) -> APIRouter:
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes of the scripts and of their source maps; each is read once."""
+    """Return the routes of the scripts and their source maps; each file is read once."""
     folders = {"": __version__, "/v1": __version__} | {f"/v{each}": each for each in versions()}
     routes = [
         MeasuredRoute(
@@ -127,7 +127,7 @@ def routes() -> list[BaseRoute]:
 
 @cache
 def _prepared(name: str, version: str) -> tuple[bytes, bytes, str]:
-    """Return a file plain and compressed, and its tag."""
+    """Return a file, plain and compressed, and its ETag."""
     plain = built(name, version)
     return plain, compressed(plain), blake2b(plain, digest_size=9).hexdigest()
 

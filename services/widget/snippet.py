@@ -1,4 +1,4 @@
-"""What a portal puts into its pages, as text: `luot snippet`."""
+"""What a portal puts into its pages, as text for `luot snippet` and the dashboard."""
 
 import html
 import json
@@ -36,8 +36,9 @@ class Snippet:
     ) -> None:
         """Prepare the snippets of a site.
 
-        `url` is where browsers reach Luot, `display` the display settings of the site, `badge` the
-        current size of its badge. Raises msgspec.ValidationError for an unknown display option.
+        `url` is the address at which browsers reach Luot, `display` the site's display settings,
+        `badge` the current size of its badge. Raises msgspec.ValidationError for an unknown display
+        option.
         """
         self._url = url.rstrip("/")
         self._site = site
@@ -47,7 +48,7 @@ class Snippet:
         self._badge = badge
 
     def ways(self) -> dict[str, str]:
-        """Return each snippet by name, in the order in which a portal needs them."""
+        """Return the snippets by name, in the order in which a portal needs them."""
         url = self._url
         return {
             "script": _tag("script", "async", src=f"{url}/counter.js", data_site=self._site),
@@ -81,7 +82,7 @@ class Snippet:
         }
 
     def text(self, say: Callable[[str], str] = str) -> str:
-        """Return everything for people, as HTML with comments; `say` says them in a language."""
+        """Return everything for people, as HTML with comments; `say` translates the comments."""
         ways, descriptions = self.ways(), self._descriptions(say)
         parts = []
         for title, names in _PARTS:
@@ -121,7 +122,7 @@ class Snippet:
         return {name: say(title).format(**given) for name, title in _TITLES.items()}
 
     def _image(self) -> str:
-        # Without the policy, no browser names the page to another host; some never do.
+        # Without the policy, no browser tells another host the page's path; some never do.
         image = _open(
             "img",
             src=f"{self._url}/hit.gif?d={quote(self._site)}",
@@ -131,14 +132,14 @@ class Snippet:
             referrerpolicy="no-referrer-when-downgrade",
         )
         if page := PAGE_ADDRESS.get(self._look.preset):
-            # Code of a template, which must stay as it is.
+            # Template code, which must not be escaped.
             return image.replace('" width', f'&amp;u={page}" width', 1)
         return image
 
     def _old(self) -> str:
-        # For engines of before 2017, which run it because they do not know `nomodule`. The mark is
-        # for those that could run the script as well. Internet Explorer loads no address of more
-        # than 2,083 characters.
+        # For browsers from before 2017, which run it because they do not know `nomodule`. The flag
+        # is for those that could also run the script. Internet Explorer loads no URL longer than
+        # 2,083 characters.
         image = json.dumps(f"{self._url}/hit.gif?d={quote(self._site)}&k=").replace("<", "\\u003c")
         return (
             f"window.__luot||(window.__luot=1,new Image().src=({image}+Math.random()"
@@ -187,45 +188,46 @@ class Snippet:
 """
 
 
-# What the picture's text says: the numbers in a picture are read to nobody.
+# The image's alt text: screen readers cannot read the numbers inside an image.
 _OPEN = {Lang.VI: "xem các con số", Lang.EN: "see the numbers"}
 
 _PARTS = (
     ("", ("script", "block", "style", "views", "image", "old")),
     (
-        "Without a script: where the portal takes none, these stand instead of all above",
+        "Without a script: for a portal that allows none, use these instead of everything above",
         ("image_alone", "badge", "frame", "include"),
     ),
     ("Variants: for those who need them", ("pinned", "late")),
 )
 _TITLES = {
     "script": "1. The script, in the head of every page: counts, and fills in the numbers",
-    "block": "2. The block, where it is to be seen",
-    "style": "3. Into the portal's style sheet: keeps the place of the block until it is there",
+    "block": "2. The block, where it should appear",
+    "style": "3. In the portal's style sheet: reserves the space of the block until it appears",
     "views": "4. The views of an article, in the article's template",
-    "image": "5. Beside the script, in the body of every page: counts readers without scripts."
-    " {page}",
+    "image": "5. In addition to the script, in the body of every page: counts readers with"
+    " JavaScript turned off. {page}",
     "old": "6. Before the script, in the head of every page: counts readers whose browser is too"
     " old for the script, such as Internet Explorer 11. Other browsers skip this line",
     "image_alone": "Counts, on every page. {page}",
-    "badge": "Shows the block as a picture, does not count. The link leads to the numbers as text,"
-    " for readers who cannot see a picture",
-    "frame": "Shows the block as a frame, does not count",
-    "include": "Shows the block as text, does not count. The portal's web server has to pass"
-    " /counter/ on to Luot",
+    "badge": "Shows the block as an image, does not count. The link leads to the numbers as text,"
+    " for readers who cannot see an image",
+    "frame": "Shows the block in a frame, does not count",
+    "include": "Shows the block as text, does not count. The portal's web server must proxy"
+    " /counter/ to Luot",
     "pinned": "Instead of 1: the script of this version ({version}), which never changes",
     "late": "Instead of 1: the script after everything else, for a page that must not wait for it"
-    " even where Luot hangs. Under a Content-Security-Policy add {late} to script-src, or put what"
-    " is inside the tags into a script file of the portal's own",
+    " even if Luot hangs. Under a Content-Security-Policy, add {late} to script-src, or"
+    " put the code inside the tags into a script file of the portal's own",
 }
 _POLICY = (
-    "Content-Security-Policy: only for a portal that sends one. Add to those of these lines that"
-    " the portal has (frame-src is for the frame only):"
+    "Content-Security-Policy: only for a portal that sends one. Add to those of these directives"
+    " that the portal has already (frame-src is for the frame only):"
 )
 _POLICY_LINES = (
-    "Where the portal has no such line but default-src, first make the line as a copy of"
-    " default-src: a line of its own replaces default-src, and what is not in it is forbidden."
-    " trusted-types only where the portal sends require-trusted-types-for and has this line."
+    "If the portal has no such directive but has default-src, first create the directive as a"
+    " copy of default-src: a directive of its own replaces default-src, and what is not in it is"
+    " blocked. Add trusted-types only if the portal sends require-trusted-types-for and has this"
+    " directive."
 )
 _MARGIN = " " * 5
 

@@ -1,4 +1,4 @@
-"""The style sheet of the elements: `sources/block.css`, and the looks of each preset as CSS."""
+"""The style sheet of the elements: `sources/block.css` plus the looks of each preset."""
 
 from collections.abc import Mapping
 
@@ -17,9 +17,9 @@ _TITLE = {
 def style_sheet(block: str, presets: Mapping[Preset, Looks] = PRESETS) -> str:
     """Return the whole style sheet; `block` is what all presets share.
 
-    What a preset has in common with FRAMED stands once, in front. The preset `plain` takes its
-    words and colours from the page around it, so its looks are in `block` but for its two themes.
-    Raises ValueError for another preset of that kind.
+    What presets have in common with FRAMED is written once, at the beginning. The preset `plain`
+    takes its font and colours from the page around it, so its looks are in `block`, except for its
+    two themes. Raises ValueError for another preset of that kind.
     """
     framed = _variables(FRAMED)
     front = _rule('[part="block"]', {**framed, "--edge": f"light-dark(transparent,{DARK_EDGE})"})
@@ -50,7 +50,7 @@ def _rules(preset: Preset, looks: Looks, framed: Mapping[str, str]) -> list[str]
 
 def _variables(looks: Looks) -> dict[str, str]:
     light, dark = looks.light, looks.dark
-    # A heading in the colours of the block follows those that a portal sets for the block.
+    # A heading that has the colours of the block follows those that a portal sets.
     follows_back = (light.head, dark.head) == (light.back, dark.back)
     follows_text = (light.on_head, dark.on_head) == (light.text, dark.text)
     return {
@@ -73,7 +73,7 @@ def _colour(light: str, dark: str) -> str:
 
 
 def _short(colour: str) -> str:
-    """Return `#aabbcc` as `#abc`: in a variable, the builder leaves it as it is."""
+    """Return `#aabbcc` as `#abc`: the builder does not shorten values of variables."""
     one, two, three = colour[1::2], colour[2::2], "#" + colour[1::2]
     return three if one == two else colour
 

@@ -1,7 +1,7 @@
-"""Estimates the width of text in a badge: an image cannot measure its reader's fonts.
+"""Estimates the width of text in a badge: an image cannot measure the reader's fonts.
 
-The widths are those measured for DejaVu Sans; Verdana's are nearly the same. In both, Vietnamese
-diacritics make no letter wider, and all digits have the same width.
+The widths were measured for DejaVu Sans; Verdana's are nearly the same. In both, Vietnamese
+diacritics do not widen a letter, and all digits have the same width.
 """
 
 import unicodedata

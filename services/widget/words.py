@@ -1,4 +1,4 @@
-"""The words of a block as the build of the scripts fills them in: `sources/words.js`."""
+"""The words of a block that the build of the scripts fills into `sources/words.js`."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from services.widget.icons import ICONS
 
 
 def constants() -> dict[str, str]:
-    """Return the value of each name that `words.js` leaves open."""
+    """Return the value of each name that `words.js` leaves undefined."""
     words = {
         f"WORDS_{lang.upper()}": _joined([*LABELS[lang].values(), HEADINGS[lang], MOST_READ[lang]])
         for lang in Lang
@@ -38,7 +38,7 @@ def constants() -> dict[str, str]:
 
 
 def _joined(words: Iterable[str]) -> str:
-    """Join words by commas; raises ValueError for one that has a comma itself."""
+    """Join words with commas; raises ValueError for one that contains a comma."""
     listed = list(words)
     for word in listed:
         if "," in word:

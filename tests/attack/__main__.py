@@ -18,9 +18,9 @@ FULL_LOG = "a log full of visitors"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
     parser.add_argument(
-        "attacks", nargs="*", choices=[*ATTACKS, FULL_LOG, []], help="all without any"
+        "attacks", nargs="*", choices=[*ATTACKS, FULL_LOG, []], help="attacks to run [all]"
     )
-    parser.add_argument("--seconds", type=float, default=55.0, help="most time of a flood")
+    parser.add_argument("--seconds", type=float, default=55.0, help="maximum length of a flood")
     options = parser.parse_args()
 
     # Whatever ends it, the services and stores it started end with it.

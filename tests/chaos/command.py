@@ -31,13 +31,17 @@ def command(
     switches  further options of this run that are on or off, and what each does
     """
     parser = argparse.ArgumentParser(prog=prog, description=description)
-    parser.add_argument("--seed", type=int, help="repeat the run of this seed")
-    parser.add_argument("--runs", type=int, default=1, help="how many runs, each with a new seed")
-    parser.add_argument("--minutes", type=float, default=10.0, help="least time of a run")
-    parser.add_argument("--faults", type=int, default=faults, help="least faults of a run")
-    parser.add_argument("--rate", type=float, default=rate, help="hits a second")
+    parser.add_argument("--seed", type=int, help="repeat the run with this seed")
+    parser.add_argument("--runs", type=int, default=1, help="number of runs, each with a new seed")
+    parser.add_argument("--minutes", type=float, default=10.0, help="minimum length of a run")
+    parser.add_argument(
+        "--faults", type=int, default=faults, help="minimum number of faults per run"
+    )
+    parser.add_argument("--rate", type=float, default=rate, help="hits per second")
     parser.add_argument("--quiet", action="store_true", help="print the results only")
-    parser.add_argument("--directory", type=Path, help="where to leave everything to look at")
+    parser.add_argument(
+        "--directory", type=Path, help="folder in which to leave everything for inspection"
+    )
     for name, what in switches.items():
         parser.add_argument(f"--{name}", action="store_true", help=what)
     options = parser.parse_args()

@@ -158,7 +158,7 @@ async def _soak(directory: Path, minutes: float, rate: float | None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--rate", type=float, help="hits a second; half of the highest if not said")
+    parser.add_argument("--rate", type=float, help="hits per second [half of the maximum]")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="luot-soak-") as directory:
         asyncio.run(_soak(Path(directory), options.minutes, options.rate))

@@ -36,8 +36,10 @@ def environ_of(at: datetime, folder: Path) -> dict[str, str]:
 def main() -> int:
     """Run pytest at that time; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.clock", description=__doc__)
-    parser.add_argument("time", type=datetime.fromisoformat, help="such as 2028-02-29T23:59+07:00")
-    parser.add_argument("--each", action="store_true", help="each test begins at that time of day")
+    parser.add_argument(
+        "time", type=datetime.fromisoformat, help="for example 2028-02-29T23:59+07:00"
+    )
+    parser.add_argument("--each", action="store_true", help="start each test at that time of day")
     given, arguments = parser.parse_known_args()
     if given.time.tzinfo is None:
         parser.error(f"{given.time} is the time of no place: expected one such as 23:59+07:00")

@@ -17,8 +17,8 @@ from tests.compose.run import say, tell
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make compose-test", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=120, help="how long to look at each load")
-    parser.add_argument("--host", help="a daemon that runs already: unix:///var/run/docker.sock")
+    parser.add_argument("--seconds", type=float, default=120, help="how long to observe each load")
+    parser.add_argument("--host", help="a running daemon: unix:///var/run/docker.sock")
     options = parser.parse_args()
     # ClickHouse asks for more than some machines hand on.
     nofile = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 262_144)

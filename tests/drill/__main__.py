@@ -14,8 +14,10 @@ from tests.drill.run import drill, table
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drill", description=__doc__)
-    parser.add_argument("alerts", nargs="*", help="all without any")
-    parser.add_argument("--factor", type=float, default=30.0, help="how much faster time passes")
+    parser.add_argument("alerts", nargs="*", help="alerts to drill [all]")
+    parser.add_argument(
+        "--factor", type=float, default=30.0, help="how many times faster time passes"
+    )
     options = parser.parse_args()
     if unknown := set(options.alerts) - EVERY:
         parser.error(f"no drill for {', '.join(sorted(unknown))}")

@@ -158,7 +158,7 @@ def _slope(points: list[tuple[int, int]]) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.memory")
-    parser.add_argument("--inputs", type=int, default=INPUTS, help="of each target")
+    parser.add_argument("--inputs", type=int, default=INPUTS, help="number for each target")
     inputs = parser.parse_args().inputs
     logging.disable(logging.CRITICAL)
     sys.stdout.write("| input | fed | refused | growth of memory |\n|---|---|---|---|\n")

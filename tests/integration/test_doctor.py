@@ -83,7 +83,7 @@ def test_a_healthy_system_has_nothing_wrong(system: System, tmp_path: Path) -> N
     code, said = doctor(**stores(system))
     assert code == 0
     assert "✓ log: eviction: maxmemory-policy noeviction" in said
-    assert "– ingest: spool: LUOT_SPOOL names no folder here" in said
+    assert "– ingest: spool: LUOT_SPOOL names no folder on this machine" in said
 
 
 def test_a_running_api_is_asked_where_there_is_only_a_token(system: System) -> None:
@@ -104,7 +104,7 @@ def test_a_row_that_differs_is_named_until_it_is_right_again(system: System) -> 
     day, visits = write(7)
     code, said = doctor(**stores(system))
     assert code == 1
-    assert "✗ store: recount: 1 site days of the last 3 days differ" in said
+    assert "✗ store: recount: 1 site-days of the last 3 days differ" in said
     assert f"mytho, day of {day}: 27 views and {visits} visits, recounted 20 and {visits}" in said
     assert "✗ store: pages" in said
     assert "✗ store: periods" in said
@@ -271,7 +271,7 @@ def test_a_dead_aggregator_is_noticed(system: System) -> None:
     try:
         found = by_name(doctor("--json", **stores(system))[1])
         assert found["log aggregator"]["ok"] is False
-        assert found["log aggregator"]["found"] == "0 at work, 0 of 8 partitions owned"
+        assert found["log aggregator"]["found"] == "0 running, 0 of 8 partitions owned"
     finally:
         system.aggregator.start()
 

@@ -189,7 +189,7 @@ def test_a_removed_site_comes_back_as_it_was_and_a_new_one_begins_at_zero(luot: 
     assert total(luot, slug) == 1
     assert command(luot, "site", "remove", "--yes", slug).returncode == 0
     added = command(luot, "site", "add", slug, "--host", f"{slug}.example")
-    assert "begins at zero" in added.stdout, added.stderr
+    assert "starts at zero" in added.stdout, added.stderr
     assert total(luot, slug) == 0
     wait_until_known(luot.ingest.url, slug)
     assert luot.hit(slug, "/").status_code == 202

@@ -183,15 +183,15 @@ def test_what_a_reader_beside_the_flooder_saw_comes_back_to_its_page(system: Sys
     before = pages(system)[OTHER_PATH]
     waits = json.loads(repair(system, "--dry-run", "--json"))
     assert (waits["pages"], waits["returned"]) == ([BESIDE], {})
-    assert "have 1 views back" in repair(system)
+    assert "got 1 views back" in repair(system)
     views_when(system, BESIDE, 3)
     assert breakdown(system)[BESIDE] == 3
     assert breakdown(system)[OTHER_PATH] == before - 1
-    assert "Nothing of" in repair(system)
+    assert "No views of" in repair(system)
 
     repair(system, "--undo", "--path", BESIDE)
     assert breakdown(system)[BESIDE] == 2
-    assert "have 1 views back" in repair(system, "--path", BESIDE)
+    assert "got 1 views back" in repair(system, "--path", BESIDE)
     assert breakdown(system)[BESIDE] == 3
 
     entries: list[Any] = httpx.get(

@@ -85,7 +85,7 @@ def test_a_restored_backup_and_a_rewind_come_to_the_same_books(
     assert views_of(store_url, "camau") == 45
 
     said = done("restore", folder, "--replace", "--yes", **at)
-    assert "goes on from" in said
+    assert "resumes from" in said
     assert views_of(store_url, "camau") == 20
     view(portal, "camau", range(45, 50))
     assert "would leave hits out" in refused("rewind", "--to", "0s", "--yes", **at)

@@ -163,7 +163,7 @@ async def _there_and_back(portal: System, kafka: KafkaServer, seed: int) -> None
             code, text = await asyncio.to_thread(
                 said, luot(portal, "move", "--yes", "--to", to, at=at)
             )
-            assert (code, "The log is there already." in text) == (0, True), text
+            assert (code, "The log has already been moved there." in text) == (0, True), text
     store = portal.accounts.clickhouse_url("luot", portal.clickhouse.port)
     assert await settle(store, books, portal.api.url) == []
     assert portal.counter(PLAIN, metric="views")["total"] == 2 * AGAIN
@@ -174,13 +174,13 @@ async def _there_and_back(portal: System, kafka: KafkaServer, seed: int) -> None
 
 def test_a_log_is_made_and_what_is_wrong_is_said(portal: System, kafka: KafkaServer) -> None:
     code, text = said(luot(portal, "create"))
-    assert (code, "Redis needs nothing to be made" in text) == (0, True), text
+    assert (code, "Nothing needs to be created in Redis" in text) == (0, True), text
     code, text = said(luot(portal, "create", kafka.url("made")))
     assert code == 0, text
     for topic in ("made", "made-notes", "made-dead"):
-        assert f"made the topic {topic}\n" in text
+        assert f"created the topic {topic}\n" in text
     assert "one copy of each entry" in text
     code, text = said(luot(portal, "create", at=kafka.url("made")))
-    assert (code, "All topics are there already." in text) == (0, True), text
+    assert (code, "All topics exist already." in text) == (0, True), text
     code, text = said(luot(portal, "create", "kafka://:9092x"))
-    assert (code, "this is no URL of a log" in text) == (2, True), text
+    assert (code, "this is not the URL of a log" in text) == (2, True), text

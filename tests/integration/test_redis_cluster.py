@@ -198,5 +198,5 @@ def test_doctor_looks_at_every_master(system: ClusterSystem) -> None:
         assert "cluster: 3 masters serve all slots" in said
         assert "spread: partitions by master: " in said
         assert "replicas: 1 at work, 1 must hold a hit" in said
-        assert "aggregator: 1 at work, 8 of 8 partitions owned" in said
+        assert "aggregator: 1 running, 8 of 8 partitions owned" in said
         assert "could not be checked: " not in said

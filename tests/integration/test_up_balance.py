@@ -80,7 +80,10 @@ def test_the_look_of_a_block_is_set_option_by_option(up: Up) -> None:
         (("site", "edit", "demo", "--lang", "fr"), "display.lang"),
         (("site", "edit", "demo", "--label", "online"), "has no '='"),
         (("site", "edit", "demo", "--reset", "colour"), "--reset 'colour' is no option"),
-        (("site", "edit", "demo", "--lang", "vi", "--reset", "lang"), "expected one of both"),
+        (
+            ("site", "edit", "demo", "--lang", "vi", "--reset", "lang"),
+            "expected only one of the two",
+        ),
         (("balance", "add", "demo", "month", "--reason", "x", "--start", "2020"), "'2020'"),
         (("balance", "add", "demo", "week", "--reason", "x", "--visits", "1"), "entries.0.grain"),
         (("balance", "add", "demo", "total", "--reason", "x"), "entries.0.visits"),

@@ -59,7 +59,7 @@ def titles_of_excel_are_written(up: Up, folder: Path) -> None:
     file = folder / "titles.txt"
     file.write_bytes("Đường dẫn\tTiêu đề\r\n/bai-1\tLịch, tuần 48; tháng 11\r\n".encode("utf-16"))
     done = luot("titles", "import", "demo", str(file), "--data", str(up.data))
-    assert (done.returncode, done.stdout) == (0, "1 written, 0 known already\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "1 written, 0 already known\n"), done.stderr
     listed = luot("titles", "list", "demo", "--json", "--data", str(up.data))
     [title] = json.loads(listed.stdout)["titles"]
     assert (title["path"], title["title"]) == ("/bai-1", "Lịch, tuần 48; tháng 11")

@@ -56,7 +56,7 @@ def test_views_are_looked_at_taken_back_listed_and_given_back(up: Up) -> None:
     which = ("correct", "views", "noon", "--from", "1h", "--path", "/spam;*")
 
     looked = run(up, *which)
-    assert "nothing is changed yet" in looked
+    assert "nothing has changed yet" in looked
     assert "/spam;1" in looked
     assert "9 → 3" in looked
     found = json.loads(run(up, *which, "--json"))
@@ -94,7 +94,7 @@ def test_a_peak_is_reset_and_as_it_was_again(up: Up) -> None:
             break
         time.sleep(0.05)
     assert peak == 7
-    assert "1 at once is shown, 7 were measured" in run(up, "correct", "peak", "noon", *WHY)
+    assert "the peak shown is 1 (measured: 7)" in run(up, "correct", "peak", "noon", *WHY)
     for _ in rounds(0.05):
         if up.counter()["peak"]["online"] == 1:
             break
@@ -108,7 +108,7 @@ def test_a_peak_is_reset_and_as_it_was_again(up: Up) -> None:
 def test_a_page_is_hidden_and_comes_back(up: Up) -> None:
     run(up, "site", "edit", "noon", "--public-top", "--top-min-visitors", "1")
     assert set(top(up)) == {"/spam;1", "/tin-tuc"}
-    assert "hidden of noon: /spam*" in run(up, "site", "hide", "noon", "/spam*")
+    assert "hidden pages of noon: /spam*" in run(up, "site", "hide", "noon", "/spam*")
     assert top(up) == ["/tin-tuc"]
     assert "is not hidden" in refused(up, "site", "unhide", "noon", "/other")
     run(up, "site", "unhide", "noon", "/spam*")

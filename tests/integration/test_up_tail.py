@@ -87,7 +87,7 @@ def test_what_cannot_be_followed_is_named(up: Up) -> None:
     data = ("--data", str(up.data))
     for arguments, named in (
         (("--site", "nobody"), "'nobody' is not a site"),
-        (("--since", "yesterday"), "--since 'yesterday' is no age"),
+        (("--since", "yesterday"), "--since 'yesterday' is not an age"),
     ):
         refused = luot("tail", *arguments, *data)
         assert (refused.returncode, refused.stdout) == (2, "")
@@ -151,6 +151,6 @@ def test_a_log_of_years_counts_on_its_own_days_and_live_visitors_go_on(
     downloads = up.counter(download=file, path=file)
     assert downloads["downloads"][file] == {"downloads": 3, "today": 0}
     assert downloads["paths"][file]["views"] == 0
-    assert "was imported before" in luot(*arguments).stdout
+    assert "already imported" in luot(*arguments).stdout
     nothing = luot("import", str(tmp_path / "no.log"), "--site", "demo", "--data", str(up.data))
     assert (nothing.returncode, "no.log cannot be read" in nothing.stderr) == (2, True)

@@ -113,7 +113,7 @@ def test_a_token_is_printed_alone_and_is_refused_once_it_is_revoked(up: Up) -> N
     table = luot("token", "list", *data).stdout
     assert "export [red]" in table
     assert secret not in table
-    assert "expected its id" in refused(up, "token", "revoke", secret)
+    assert "expected its ID" in refused(up, "token", "revoke", secret)
     assert luot("token", "revoke", token["id"], *data).returncode == 0
     late = luot("site", "list", LUOT_URL=up.url, LUOT_TOKEN=secret)
     assert (late.returncode, "401" in late.stderr) == (2, True)

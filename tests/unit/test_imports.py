@@ -282,7 +282,7 @@ def test_a_luot_that_restarts_is_waited_for_and_one_that_is_busy_for_longer() ->
 
 def test_a_luot_that_stays_away_ends_the_import_with_what_to_do() -> None:
     clock = Clock()
-    with pytest.raises(UnfinishedError, match="goes on from here"):
+    with pytest.raises(UnfinishedError, match="run the same command again"):
         client(Scripted(httpx.ConnectError("refused")), clock).append("d", 0, 7, b"x")
     assert 120 <= clock.now < 140
 

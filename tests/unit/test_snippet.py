@@ -144,9 +144,9 @@ def test_everything_is_said_in_the_order_in_which_it_is_needed() -> None:
 def test_a_line_of_a_policy_is_only_added_to_where_the_portal_has_it() -> None:
     *_, policy = Read(snippet().text()).comments
     told = " ".join(policy.split())
-    assert "Add to those of these lines that the portal has" in told
-    assert "first make the line as a copy of default-src" in told
-    assert "trusted-types only where the portal sends require-trusted-types-for" in told
+    assert "Add to those of these directives that the portal has" in told
+    assert "first create the directive as a copy of default-src" in told
+    assert "trusted-types only if the portal sends require-trusted-types-for" in told
 
 
 def test_the_help_says_which_address_is_printed() -> None:

@@ -1,4 +1,4 @@
-"""The demo under /demo: small portals that carry the counter, each in its own way."""
+"""The demo under /demo: small portals that embed the counter, each in its own way."""
 
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -14,7 +14,7 @@ SITE = INDEX.site
 ROOT = INDEX.home
 STATIC = f"{ROOT}/static"
 
-# The icon of the page is an empty picture.
+# The page's icon is an empty data: URL.
 GALLERY_POLICY = INDEX.policy.replace("img-src 'self'", "img-src 'self' data:")
 
 MEDIA_TYPES = {
@@ -25,7 +25,7 @@ MEDIA_TYPES = {
 
 
 class Document(NamedTuple):
-    """What is sent for one path; `policy` is its Content-Security-Policy."""
+    """The response for one path; `policy` is its Content-Security-Policy."""
 
     body: bytes
     media_type: str
@@ -37,8 +37,8 @@ class Document(NamedTuple):
 def document(path: str, origin: str = "", now: datetime | None = None) -> Document | None:
     """Return the page or asset at a path, None if there is none.
 
-    origin  scheme, host and port by which the reader has reached Luot
-    now     the day of the pages, by the clocks of the portals
+    origin  scheme, host and port at which the reader reached Luot
+    now     the time whose date, in the portals' time zone, the pages show
     """
     folded = path.rstrip("/")
     if folded in render.pages():
@@ -50,14 +50,14 @@ def document(path: str, origin: str = "", now: datetime | None = None) -> Docume
 
 
 def paths(site: str = SITE) -> list[str]:
-    """Return the paths of the pages of a site, the most popular first; of any other, `demo`'s."""
+    """Return a site's page paths, most popular first; for an unknown site, those of `demo`."""
     of_site = [path for path, page in render.pages().items() if page.portal.site == site]
     return of_site or paths()
 
 
 @lru_cache(maxsize=1)
 def assets() -> dict[str, Document]:
-    """Return styles and pictures by path."""
+    """Return style sheets and images by path."""
     return {
         f"{STATIC}/{file.name}": _document(file.read_bytes(), file.name, 3600, INDEX.policy)
         for file in render.folder("static")

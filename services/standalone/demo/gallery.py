@@ -1,4 +1,4 @@
-"""The gallery at /demo/gallery: every preset, light and dark, in the widths of portals."""
+"""The gallery at /demo/gallery: every preset, light and dark, at widths common on portals."""
 
 from html import escape
 from typing import NamedTuple
@@ -12,7 +12,7 @@ THEMES = (Theme.LIGHT, Theme.DARK)
 WIDTHS = (120, 200, 300, 400)
 _LINES = 'lines="online,today,yesterday,this_month,total"'
 _NUKEVIET = f'wording="{Wording.NUKEVIET}"'
-"""With guests, with bots while there are any, and a gap after them."""
+"""With guests, with bots if there are any, and with a gap after them."""
 BADGES = (
     f"digits=11&amp;icons={Icons.LINE}&amp;wording={Wording.NUKEVIET}",
     f"layout={Layout.CARD}&amp;icons={Icons.LINE}&amp;lines=online,today,this_month,total",
@@ -21,7 +21,7 @@ BADGES = (
 
 
 class Column(NamedTuple):
-    """One block of a row: how wide its column is, and what it is set to."""
+    """One block in a row: the width of its column, and its attributes."""
 
     width: int
     attributes: str

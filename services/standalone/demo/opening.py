@@ -1,4 +1,4 @@
-"""Sets up the demo at the first start: its sites, and what their old counters showed."""
+"""Sets up the demo at the first start: its sites and their opening balances."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -24,7 +24,7 @@ REASON = "what the old counter of this demo portal showed"
 
 
 class OldCounter(NamedTuple):
-    """What an old counter showed, without the first visitor of the demo, who is yet to come.
+    """What an old counter showed; the first visitor of the demo is yet to be added.
 
     articles  views by path
     """
@@ -40,7 +40,7 @@ class OldCounter(NamedTuple):
 
 
 SITES = (
-    # Views: somebody trying Luot alone, from one browser, wants to see every click count.
+    # Views, because someone trying Luot alone, from one browser, wants every click to count.
     Site(
         slug=INDEX.site,
         name="Cổng thông tin điện tử thành phố Mẫu",
@@ -137,7 +137,7 @@ OLD_COUNTERS = {
 
 
 async def prepare(store: Store, now_ms: int) -> None:
-    """Create the sites and enter the balances that the store lacks; idempotent."""
+    """Create the sites and balances that the store lacks; idempotent."""
     known = {site.slug: site for site in await sites.load(store)}
     for site in SITES:
         if site.slug not in known:
@@ -150,7 +150,7 @@ async def prepare(store: Store, now_ms: int) -> None:
 
 
 def entries(numbers: OldCounter, today: int, now_ms: int) -> Iterable[BalanceEntry]:
-    """Return the entries of a ledger that make a block show these numbers on a day of its site."""
+    """Return the ledger entries that make a block show these numbers on a given day of its site."""
     periods = (
         ("today", Grain.DAY, today),
         ("yesterday", Grain.DAY, today - 1),

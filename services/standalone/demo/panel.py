@@ -1,4 +1,4 @@
-"""The panel beside each page, which shows the actual lines that embed the counter on it."""
+"""The panel next to each page, which shows the actual lines that embed the counter in it."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class CodeSample(NamedTuple):
 
 
 def samples_in(source: str) -> list[CodeSample]:
-    """Return the marked lines in the source of a page, each sample once."""
+    """Return the marked samples in the source of a page, each once."""
     samples = (CodeSample(match["title"], match["text"]) for match in _SAMPLE.finditer(source))
     return list(dict.fromkeys(samples))
 
@@ -39,7 +39,7 @@ def unmarked(source: str) -> str:
 
 
 def html(portal: Portal, samples: Sequence[CodeSample], origin: str) -> str:
-    """Return the content of the panel; its lines have full URLs, to be copied."""
+    """Return the content of the panel; the lines in it have full URLs, ready to copy."""
     listed = [*samples]
     if rule := _PLACE.search(_style(portal)):
         listed.append(CodeSample("Trong tệp CSS: giữ chỗ cho khối", f"{rule[0]} }}"))
@@ -72,7 +72,7 @@ def _whole(text: str, origin: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Return code as HTML that breaks between words, and a word too long for a line at a seam."""
+    """Return code as HTML that breaks between words, and inside words too long for one line."""
 
     def word(match: re.Match[str]) -> str:
         if len(match[0]) > _LINE:

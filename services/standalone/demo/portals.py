@@ -1,4 +1,4 @@
-"""The portals of the demo: six sites that carry the counter, each in its own way."""
+"""The portals of the demo: sites that embed the counter, each in its own way."""
 
 from typing import NamedTuple
 
@@ -14,13 +14,13 @@ _SCRIPT = f"default-src 'none'; script-src 'self'; connect-src 'self'; {_PICTURE
 class Portal(NamedTuple):
     """One portal.
 
-    name      of its folder, its style sheet, and its address below /demo
+    name      names its folder, its style sheet and its path below /demo
     site      the slug that it is counted under
-    title     what it is called
-    system    what runs such a portal
-    way       how it carries the counter, in Vietnamese
+    title     display name
+    system    the CMS of such a portal
+    way       how it embeds the counter, in Vietnamese
     in_short  the same in English
-    setting   what was set for it on the command line, '' for nothing
+    setting   the command that set its options, '' for none
     policy    the Content-Security-Policy that it sends
     """
 
@@ -35,7 +35,7 @@ class Portal(NamedTuple):
 
     @property
     def home(self) -> str:
-        """The path of its first page."""
+        """The path of its home page."""
         return ROOT if self.name == "index" else f"{ROOT}/{self.name}"
 
 
@@ -107,6 +107,6 @@ ALL = (INDEX, *PORTALS, SAMPLE)
 
 
 def after(portal: Portal) -> Portal:
-    """Return the portal that comes next on a walk through all of them."""
+    """Return the next portal on the tour of all of them."""
     ring = (*PORTALS, SAMPLE)
     return ring[(ring.index(portal) + 1) % len(ring)] if portal in ring else ring[0]

@@ -1,4 +1,4 @@
-"""Renders the pages of the portals: read from their folders, put into their layouts."""
+"""Renders the pages of the portals, from the files and layouts in their folders."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "
 
 
 class DemoPage(NamedTuple):
-    """One page: whose it is, where it is, and what is filled into the layout."""
+    """One page: its portal, its path, and what fills its layout."""
 
     portal: Portal
     path: str
@@ -31,13 +31,13 @@ class DemoPage(NamedTuple):
 
 
 def folder(name: str) -> list[Traversable]:
-    """Return the files of a folder of the demo, by name."""
+    """Return the files in a folder of the demo, sorted by name."""
     return sorted((files(__package__) / name).iterdir(), key=lambda file: file.name)
 
 
 @lru_cache(maxsize=1)
 def pages() -> Mapping[str, DemoPage]:
-    """Return the pages by path; of each portal, the most popular first."""
+    """Return the pages by path; within each portal, the most popular come first."""
     all_pages = (
         _page(portal, file.read_text("utf-8"))
         for portal in ALL
@@ -48,7 +48,7 @@ def pages() -> Mapping[str, DemoPage]:
 
 
 def html(page: DemoPage, today: date, origin: str) -> str:
-    """Return a page as it is on a day; `origin` is where its reader has reached Luot."""
+    """Return a page as of a day; `origin` is the one at which the reader reached Luot."""
     layout = (files(__package__) / page.portal.name / LAYOUT).read_text("utf-8")
     head, body = layout.split(_BODY)
     body = Template(body).substitute(
@@ -84,7 +84,7 @@ def _page(portal: Portal, source: str) -> DemoPage:
 
 
 def _with_current(page: DemoPage, body: str) -> str:
-    """Mark the link of the menu that leads to this page, or to the list above it."""
+    """Mark the menu link that leads to this page, or to the list that contains it."""
 
     def marked(link: re.Match[str]) -> str:
         below = link[1] != page.portal.home and page.path.startswith(link[1] + "/")

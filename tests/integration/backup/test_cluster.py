@@ -89,7 +89,7 @@ def test_a_backup_of_a_cluster_gives_the_same_numbers_anywhere(
 ) -> None:
     owner = where(cluster.url_of("luot"), redis)
     said = done("migrate", **owner)
-    assert ".sql: 4 servers have to run it, and each statement waits for all of them" in said
+    assert ".sql: 4 servers must run it, and each statement waits for all of them" in said
     assert "the schema is up to date" in done("migrate", **owner)
 
     books = Books(seed=7)
@@ -124,7 +124,9 @@ def test_doctor_names_a_server_that_is_away_and_commands_go_on_with_the_others(
 ) -> None:
     owner = where(cluster.url_of("luot"), redis)
     code, said = luot("doctor", **owner)
-    assert "✓ store: shards: 4 servers have all that was written to their shards" in said, said
+    assert (
+        "✓ store: shards: all 4 servers have everything that was written to their shards" in said
+    ), said
     assert "✓ store: tables: all servers that answer have the same tables" in said
     other = cluster.shards[0][1]
     asyncio.run(run(other.url, "DROP TABLE titles"))

@@ -60,7 +60,7 @@ def test_a_backup_under_load_is_consistent_and_the_log_adds_the_rest_exactly(
         assert sum(file["rows"] for file in files if file["table"] == "hits") == hits
 
     said = done("restore", str(folders[0]), "--replace", "--yes", **at)
-    assert "goes on from" in said
+    assert "resumes from" in said
     # An old backup knows nothing of what came later; the same aggregator as ever brings it.
     with aggregator(tmp_path, embedded_url, redis_server):
         pass

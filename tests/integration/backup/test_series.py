@@ -210,8 +210,8 @@ def test_a_folder_that_may_not_be_written_is_told(at: dict[str, str], tmp_path: 
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ((), "name the new folder"),
-        (("DIR", "--into", "DIR"), "one of them"),
+        ((), "give either the new folder"),
+        (("DIR", "--into", "DIR"), "or a folder of backups with --into"),
         (("DIR", "--keep", "3"), "need --into"),
         (("DIR", "--verify"), "need --into"),
         (("--into", "DIR", "--keep-weekly", "3"), "--keep-weekly needs --keep"),

@@ -290,12 +290,12 @@ async def test_groups_are_made_changed_listed_and_removed_on_the_command_line(
     luot = Luot(client)
     await call(client, "POST", "/sites", {"slug": "so"})
     assert await luot.told("group", "add", "tinh", "--name", "Tỉnh") == (
-        "added tinh: 0 sites with those below"
+        "added tinh: 0 sites, including subgroups"
     )
     added = await luot.told("group", "add", "xa", "--parent", "tinh", "--site", "mytho")
-    assert added == "added xa: 1 site with those below"
+    assert added == "added xa: 1 site, including subgroups"
     edited = await luot.told("group", "edit", "tinh", "--site", "so", "--site", "mytho")
-    assert edited == "changed tinh: 2 sites with those below"
+    assert edited == "changed tinh: 2 sites, including subgroups"
     table = [line[1:-1].split("│") for line in (await luot.told("group", "list")).splitlines()]
     assert [[cell.strip() for cell in row] for row in table if len(row) > 1] == [
         ["tinh", "Tỉnh", "", "mytho, so", "2", ""],
@@ -306,7 +306,7 @@ async def test_groups_are_made_changed_listed_and_removed_on_the_command_line(
     changed = json.loads(await luot.told("group", "edit", "xa", "--no-sites", "--json"))
     assert (changed["sites"], changed["parent"]) == ([], "tinh")
     assert "'none' is not a group" in await luot.refused("group", "edit", "xa", "--parent", "none")
-    assert "exclude each other" in await luot.refused(
+    assert "are mutually exclusive" in await luot.refused(
         "group", "edit", "xa", "--site", "so", "--no-sites"
     )
     assert "xa: below tinh" in await luot.refused("group", "remove", "tinh", "--yes")

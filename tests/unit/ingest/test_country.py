@@ -123,7 +123,7 @@ def test_a_file_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     countries.refresh()
     assert countries.of("203.0.113.9") == "VN"
     nowhere = CliRunner().invoke(app, ["country", str(new), "--data", str(tmp_path / "none")])
-    assert "is no folder" in " ".join(nowhere.output.split())
+    assert "is not a folder" in " ".join(nowhere.output.split())
     countries.close()
 
 
@@ -149,8 +149,8 @@ def test_a_file_is_checked_put_in_its_place_and_read_without_a_restart(tmp_path:
     assert "it has no provinces" in " ".join(done.output.split())
     done = CliRunner().invoke(app, ["country", str(new), "--into", str(old)])
     assert done.exit_code == 0, done.output
-    assert "Test-Country of 2023-11-14 is in place" in " ".join(done.output.split())
-    assert "it has provinces, too" in " ".join(done.output.split())
+    assert "installed Test-Country of 2023-11-14" in " ".join(done.output.split())
+    assert "it also has provinces" in " ".join(done.output.split())
     countries.refresh()
     assert countries.place("203.0.113.9") == ("VN", "VN-45")
     assert old.stat().st_mode & 0o777 == 0o644

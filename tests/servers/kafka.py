@@ -22,6 +22,8 @@ CERTIFICATE = (
     "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
     " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem"
 )
+_QUICK_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""For the start of a process, not for a long life."""
 _POM = Path(__file__).parent / "kafka_pom.xml"
 _FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luot" / "kafka"
 
@@ -132,7 +134,8 @@ class KafkaServer(ServerProcess):
         """Prepare its folder with Kafka's own tool."""
         _run(
             "Kafka's StorageTool",
-            *(self.java, "-cp", self.classes, "kafka.tools.StorageTool", "format"),
+            *(self.java, *_QUICK_START, "-cp", self.classes),
+            *("kafka.tools.StorageTool", "format"),
             *("-c", str(path), *options),
             *("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
         )
@@ -168,7 +171,7 @@ class KafkaServer(ServerProcess):
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(self.java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+                    *(self.java, "-Xmx256m", *_QUICK_START),
                     *("-cp", self.classes, "kafka.Kafka", str(path)),
                 ],
                 stdout=log,

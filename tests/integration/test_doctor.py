@@ -256,7 +256,7 @@ def test_readers_of_an_address_that_sends_too_much_are_told(system: System) -> N
         redis.delete(window)
     check = by_name(said)["ingest budgets"]
     assert (code, check["ok"]) == (0, None), said
-    assert check["found"].startswith("7 hits of mytho were refused or are of no visit")
+    assert check["found"].startswith("7 hits of mytho were refused, or count for no visit")
 
 
 def until(true: Callable[[], object]) -> None:

@@ -53,7 +53,7 @@ def running(protocol: str) -> Iterator[Empty]:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    config = server.config(app, log_level="error", shutdown_seconds=1, lifespan="off")
+    config = server.config(app, log_level="error", shutdown_seconds=1, proxies=(), lifespan="off")
     if sys.argv[1] == "bare":
         config.http = "httptools"
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:

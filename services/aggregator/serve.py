@@ -55,6 +55,7 @@ async def _run(settings: AggregatorSettings) -> None:
             log_level=settings.log_level,
             lifespan="off",
             shutdown_seconds=1,
+            proxies=(),
         )
     )
     work = asyncio.create_task(_work(settings, state, stop))

@@ -288,5 +288,6 @@ def run(settings: ApiSettings) -> None:
             port=settings.listen_port,
             log_level=settings.log_level,
             shutdown_seconds=SHUTDOWN_SECONDS,
+            proxies=settings.trusted_proxies,
         )
     )

@@ -8,6 +8,7 @@ these limits work without one.
 import asyncio
 import logging
 import resource
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from services import metrics
 from services.http import response
+from services.http.client_address import Addresses, Network
 from services.http.inline import InlineApp, InlineCycle
 from services.http.response import Header, PrebuiltResponse
 from services.runtime import request_id
@@ -31,6 +33,9 @@ BODY_BYTES_PER_TICK = 10 * 1024
 """The least that must arrive of a body in each HEAD_SECONDS, unless it ends."""
 SEND_SECONDS = 30.0
 """How long a client may leave a response unread."""
+PROXY_IDLE_SECONDS = 130
+"""How long a trusted proxy may keep a connection idle: longer than proxies do by default (nginx 60,
+Traefik 90, Caddy 120). If Luot closed it first, a request could be on its way at that moment."""
 SPARE_FILES = 256
 """File descriptors reserved for everything but connections."""
 
@@ -66,6 +71,7 @@ class LimitedHttp(HttpToolsProtocol):
     head_seconds = HEAD_SECONDS
     send_seconds = SEND_SECONDS
     max_connections = 1 << 30
+    proxies = Addresses(())
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -93,6 +99,8 @@ class LimitedHttp(HttpToolsProtocol):
             _REFUSED["too_many_connections"].inc()
             transport.abort()
             return
+        if self.proxies.trusts(self.client[0] if self.client else ""):
+            self.timeout_keep_alive = PROXY_IDLE_SECONDS
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -272,6 +280,9 @@ class LimitedHttp(HttpToolsProtocol):
         if self.flow.read_paused or self._asked:
             # The service itself is not reading, or this began after a complete request.
             self._watch()
+        elif self.timeout_keep_alive_task is not None:
+            # Idle since its last answer: uvicorn's own timer ends it.
+            pass
         elif not self._in_message:
             _REFUSED["silent"].inc()
             self.transport.close()
@@ -307,8 +318,10 @@ class _DropNoise(logging.Filter):
         return not str(record.msg).startswith(_NOISE)
 
 
-def limited_protocol() -> type[LimitedHttp]:
+def limited_protocol(proxies: Sequence[Network]) -> type[LimitedHttp]:
     """Return the protocol for uvicorn's option `http`, with limits that fit this process.
+
+    proxies  networks of the trusted proxies
 
     Raises the soft limit of file descriptors to the hard one: a connection takes one.
     """
@@ -317,5 +330,6 @@ def limited_protocol() -> type[LimitedHttp]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     files = hard if hard != resource.RLIM_INFINITY else 1 << 20
     LimitedHttp.max_connections = max(files - SPARE_FILES, files // 2)
+    LimitedHttp.proxies = Addresses(proxies)
     logging.getLogger("uvicorn.error").addFilter(_DropNoise())
     return LimitedHttp

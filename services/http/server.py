@@ -2,13 +2,14 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import uvicorn
 
 from services.http import protocol
+from services.http.client_address import Network
 
 _STARTUP_FAILED = 3
 
@@ -18,14 +19,19 @@ def config(
     *,
     log_level: str,
     shutdown_seconds: int,
+    proxies: Sequence[Network],
     lifespan: Literal["on", "off"] = "on",
     **more: Any,
 ) -> uvicorn.Config:
-    """Return the configuration for an ASGI application; `more` says where it listens."""
+    """Return the configuration for an ASGI application.
+
+    proxies  networks of the trusted proxies in front of it
+    more     where it listens
+    """
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=protocol.limited_protocol(),
+        http=protocol.limited_protocol(proxies),
         ws="none",
         lifespan=lifespan,
         # The peer must be the real one: ingest decides which proxies to believe.

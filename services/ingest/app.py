@@ -274,6 +274,7 @@ def run(settings: IngestSettings) -> None:
                 port=settings.listen_port,
                 log_level=settings.log_level,
                 shutdown_seconds=_SHUTDOWN_SECONDS,
+                proxies=settings.trusted_proxies,
             )
         )
     except SystemExit:

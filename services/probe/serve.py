@@ -38,6 +38,7 @@ async def _run(probe: Probe, every: float, host: str, port: int, log_level: str)
             log_level=log_level,
             lifespan="off",
             shutdown_seconds=1,
+            proxies=(),
         )
     )
     answering = asyncio.create_task(http_server.serve())

@@ -135,7 +135,12 @@ class Standalone:
             {"ingest": ingest.notes, "api": api.notes},
             self._settings,
         )
-        http = server.HttpServer(cast("Any", app), listening, self._settings.log_level)
+        http = server.HttpServer(
+            cast("Any", app),
+            listening,
+            self._settings.log_level,
+            self._settings.trusted_proxies,
+        )
         await http.start()
         self._running.push_async_callback(http.stop)
         return http

@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 from starlette.types import ASGIApp
 
 from services.embedded.errors import UpError
 from services.http import server
+from services.http.client_address import Network
 from services.runtime.reasons import reason
 
 SHUTDOWN_SECONDS = 3
@@ -43,13 +45,20 @@ def url_of(listening: socket.socket) -> str:
 class HttpServer(server.BackgroundServer):
     """Serves an application on a port that is already bound."""
 
-    def __init__(self, app: ASGIApp, listening: socket.socket, log_level: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening: socket.socket,
+        log_level: str,
+        proxies: Sequence[Network],
+    ) -> None:
         super().__init__(
             server.config(
                 app,
                 lifespan="off",
                 log_level=log_level,
                 shutdown_seconds=SHUTDOWN_SECONDS,
+                proxies=proxies,
             )
         )
         self._listening = listening

@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Sequence
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import uvicorn
 
+from services.http.client_address import Addresses
 from services.http.protocol import LimitedHttp
 from services.http.response import Header, PrebuiltResponse
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.asgi import listening, port_of
 
 
@@ -146,7 +149,8 @@ async def test_a_connection_that_is_answered_at_once_stays_open_for_as_long_as_i
     application: Application,
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with listening(application, http=Hasty, lifespan="off") as server:
+    options = {"lifespan": "off", "proxy_headers": False}
+    async with listening(application, http=Hasty, **options) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
         ends = loop.time() + 5 * Hasty.head_seconds
         while loop.time() < ends:
@@ -161,6 +165,35 @@ async def test_a_connection_that_is_answered_at_once_stays_open_for_as_long_as_i
                     await writer.drain()  # tells of a reset, which is no end of what can be read
                     await asyncio.sleep(0.02)
         writer.close()
+
+
+@pytest.mark.parametrize("target", [b"/hit", b"/x"])
+async def test_a_proxy_may_keep_an_idle_connection_for_longer_than_others(
+    application: Application, target: bytes
+) -> None:
+    class BehindProxy(Hasty):
+        proxies = Addresses([ip_network("127.0.0.2")])
+
+    options = {"lifespan": "off", "proxy_headers": False, "timeout_keep_alive": 1}
+    async with (
+        listening(application, http=BehindProxy, **options) as server,
+        asyncio.timeout(PATIENCE_SECONDS),
+    ):
+        ends = []
+        for address in ("127.0.0.1", "127.0.0.2"):
+            end = await asyncio.open_connection(
+                "127.0.0.1", port_of(server), local_addr=(address, 0)
+            )
+            end[1].write(post(b"a", target))
+            assert bodies(await end[0].readuntil(b";"))
+            ends.append(end)
+        (stranger, _), (proxy, writer) = ends
+        # Longer than a connection without any request may be silent.
+        assert await stranger.read() == b""
+        writer.write(post(b"b", target))
+        assert bodies(await proxy.readuntil(b";"))
+        for _, writer in ends:
+            writer.close()
 
 
 async def test_requests_that_come_together_are_answered_in_their_order(

@@ -79,7 +79,7 @@ def test_the_look_of_a_block_is_set_option_by_option(up: Up) -> None:
     [
         (("site", "edit", "demo", "--lang", "fr"), "display.lang"),
         (("site", "edit", "demo", "--label", "online"), "has no '='"),
-        (("site", "edit", "demo", "--reset", "colour"), "--reset 'colour' is no option"),
+        (("site", "edit", "demo", "--reset", "colour"), "--reset 'colour' is not an option"),
         (
             ("site", "edit", "demo", "--lang", "vi", "--reset", "lang"),
             "expected only one of the two",

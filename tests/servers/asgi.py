@@ -7,13 +7,17 @@ from typing import Any
 
 import uvicorn
 
+from tests.patience import PATIENCE_SECONDS
+
 
 @asynccontextmanager
 async def listening(application: Any, **options: Any) -> AsyncIterator[uvicorn.Server]:
-    """Run a server until the end; `options` are those of uvicorn.Config."""
-    server = uvicorn.Server(
-        uvicorn.Config(application, port=0, ws="none", **{"log_level": "error", **options})
-    )
+    """Run a server until the end; `options` are those of uvicorn.Config.
+
+    It keeps idle connections for as long as a test on a busy machine may do something else.
+    """
+    usual: dict[str, Any] = {"log_level": "error", "timeout_keep_alive": PATIENCE_SECONDS}
+    server = uvicorn.Server(uvicorn.Config(application, port=0, ws="none", **(usual | options)))
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)

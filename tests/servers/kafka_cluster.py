@@ -63,6 +63,11 @@ class ClusterBroker(KafkaServer):
         lines = [*kept, *(f"{key}={value}" for key, value in mine.items())]
         (self.data / "meta.properties").write_text("\n".join(lines) + "\n")
 
+    def size(self, topic: str, partition: int) -> int:
+        """Return how many bytes of a partition it has."""
+        segments = (self.data / f"{topic}-{partition}").glob("*.log")
+        return sum(segment.stat().st_size for segment in segments)
+
     def quorum(self) -> tuple[int, int]:
         """Return the newest epoch of the controllers that it knows, and who was elected; -1."""
         path = self.data / "__cluster_metadata-0" / "quorum-state"
@@ -155,6 +160,13 @@ class KafkaCluster:
                 if (each["partition"], each["leader"]) == (partition, one.node):
                     return one
         raise LogError(f"nobody leads {partition} of {topic}")
+
+    async def replicas(self, topic: str, partition: int) -> list[ClusterBroker]:
+        """Return the brokers of a partition: its leader, then in the order they would follow."""
+        [found] = [each for each in await self._partitions(topic) if each["partition"] == partition]
+        nodes = sorted(found["replicas"], key=lambda node: node != found["leader"])
+        by_node = {broker.node: broker for broker in self.brokers}
+        return [by_node[node] for node in nodes]
 
     def controller(self) -> ClusterBroker:
         """Return who was elected the active controller last."""

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, for_code
-from aiokafka.protocol.commit import OffsetFetchRequest
+
+from services.log.kafka.stable_offsets import StableOffsetsRequest
 
 
 class Member(NamedTuple):
@@ -22,14 +23,13 @@ class Member(NamedTuple):
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
-    """Return all offsets committed for a group. Raises KafkaError."""
+    """Return all offsets committed for a group, once none is in doubt. Raises KafkaError."""
     coordinator = await admin.find_coordinator(group)
-    request = OffsetFetchRequest(group, None)
-    answer = await admin._send_request(request, coordinator)  # noqa: SLF001
+    answer = await admin._send_request(StableOffsetsRequest(group), coordinator)  # noqa: SLF001
     _refuse(answer.error_code)
     offsets = {}
-    for topic, partitions in answer.topics:
-        for number, offset, _, error_code in partitions:
+    for topic, partitions, _ in answer.topics:
+        for number, offset, _, _, error_code, _ in partitions:
             _refuse(error_code)
             offsets[TopicPartition(topic, number)] = offset
     return offsets

@@ -277,10 +277,18 @@ def table(reports: Mapping[str, Report]) -> Iterator[str]:
         value = goal.measured(reports)
         shown, met = ("not measured", "")
         if value is not None:
-            shown, met = number(value, goal.unit), "yes" if goal.is_met(value) else "**no**"
+            shown, met = beside(value, goal), "yes" if goal.is_met(value) else "**no**"
             if not goal.reached(reports):
                 met = "**load not reached**"
         yield f"| {goal.text} | {goal.bound} {number(goal.limit, goal.unit)} | {shown} | {met} |"
+
+
+def beside(value: float, goal: Goal) -> str:
+    """Return a value with a digit more where it would look the same as the limit it misses."""
+    shown = number(value, goal.unit)
+    if shown == number(goal.limit, goal.unit) and value != goal.limit:
+        return f"{value:.3g} {goal.unit}"
+    return shown
 
 
 def number(value: float, unit: str) -> str:

@@ -148,3 +148,13 @@ def test_a_chart_is_an_image_with_a_line_for_each_curve() -> None:
 )
 def test_a_number_has_as_many_digits_as_mean_something(value: float, shown: str) -> None:
     assert goals.number(value, "ms") == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1.248, "1.25 s"), (1.152, "1.15 s"), (1.2, "1.2 s"), (1.3, "1.3 s")]
+)
+def test_a_number_that_misses_a_goal_by_little_does_not_look_like_it(
+    value: float, shown: str
+) -> None:
+    goal = Goal("a page", "page", "all", UNDER, 1.2, "s")
+    assert goals.beside(value, goal) == shown

@@ -24,7 +24,9 @@ from tests.servers.services import Service
 SIZES = (8, 50, 200)
 """Hits an entry: 64 connections make 8, an ingest at its limit about 50, a spool 200 and more."""
 ORDINARY = 50
-HITS = 300_000
+HITS = 1_500_000
+"""Seconds of steady work: of fewer hits, a good part is the first flush and the rows it loads."""
+FIRST_HITS = 300_000
 BACKLOG = 2_000_000
 GROUP = "luot"
 LONGEST_SECONDS = 180.0
@@ -38,6 +40,8 @@ def measure(*, quick: bool) -> Iterator[Result]:
         for size in (ORDINARY,) if quick else SIZES:
             with stack() as running:
                 yield from _steady(running, kind, size, HITS // part, views)
+        with stack() as running:
+            yield from _first(running, kind, FIRST_HITS // part, views)
         with stack() as running:
             yield from _in_python(running, kind, HITS // part, views)
         with stack() as running:
@@ -70,6 +74,16 @@ def _steady(
         yield exact(f"{named}: processor time, {what}", value * 1e6 / hits, "µs/hit")
     alone = ceilings.decode.cpu + ceilings.insert.cpu
     yield exact(f"{named}: decode and insert alone, of the aggregator", alone / cpu, "×")
+
+
+def _first(running: Stack, kind: str, count: int, views: list[portals.View]) -> Iterator[Result]:
+    """Measure the first hits of a worker, whose rows are loaded from the store."""
+    redis = running.redis()
+    url, server = running.store(kind)
+    hits, seconds, cpu, _ = _folded(running, redis, url, server, ORDINARY, count, views)
+    named = f"{kind}, {ORDINARY} hits an entry, the first {count:,} hits"
+    yield exact(f"{named}: committed", hits / seconds, "hits/s")
+    yield exact(f"{named}: processor time, aggregator", cpu * 1e6 / hits, "µs/hit")
 
 
 def _in_python(

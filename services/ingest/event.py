@@ -162,6 +162,8 @@ def _link(properties: Any) -> str:
 
 def _view_id(value: Any) -> int:
     """Return the script's Math.random() number as an integer; 0 for anything else."""
+    if value is None:
+        return 0
     try:
         drawn = float(value)
     except (TypeError, ValueError, OverflowError):

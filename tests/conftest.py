@@ -30,6 +30,10 @@ for _part in ("connect", "read", "write", "pool"):
 vars(httpx_transports)["create_ssl_context"] = functools.cache(create_ssl_context)
 
 
+# Tests hold many objects and leave little garbage that refers to itself.
+gc.set_threshold(50_000, 20, 100)
+
+
 def pytest_collection_finish() -> None:
     """Let no garbage collection look at the thousands of tests that were collected."""
     gc.collect()

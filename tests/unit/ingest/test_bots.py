@@ -170,3 +170,26 @@ def test_a_file_that_cannot_be_used_stops_the_start_and_says_where(tmp_path: Pat
     path.write_text("deny a\nmaybe b")
     with pytest.raises(SettingsError, match=r"LUOT_BOT_PATTERNS=.*patterns.*line 2: 'maybe b'"):
         PatternsFile(path, Bots().use)
+
+
+@pytest.mark.parametrize(
+    ("regex", "found", "not_found"),
+    [
+        (r"Nutch", "x Nutch/2", "utch"),
+        (r"a\.b", "xa.by", "xaxby"),
+        (r"a.b", "xaxby", "ab"),
+        (r"Site Lookup \+1", "the Site Lookup +1", "Site Lookup 1"),
+        (r"\d\-\w", "x5-y", "d-w"),
+        (r"^curl", "curl/8", "a curl"),
+        (r"one|two", "two", "|"),
+    ],
+)
+def test_a_pattern_that_is_plain_text_is_found_like_any_other(
+    regex: str, found: str, not_found: str
+) -> None:
+    patterns = crawler_lists.PatternSet([(3, "never there"), (7, regex)])
+    assert patterns.find(found) == 7
+    assert patterns.find(not_found) is None
+    in_any_case = crawler_lists.PatternSet([(7, regex)], any_case=True)
+    assert in_any_case.find(found.upper()) == 7
+    assert in_any_case.find(not_found.upper()) is None

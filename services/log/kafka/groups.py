@@ -5,13 +5,17 @@ coordinator of a group and is still loading, or no longer is one, would seem to 
 committed and that the group has no members: entries would be appended twice.
 """
 
+import asyncio
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, for_code
 
-from services.log.kafka.stable_offsets import StableOffsetsRequest
+from services.log.kafka.stable_offsets import IN_DOUBT, StableOffsetsRequest
+
+_DOUBT_SECONDS = 2.0
+_AGAIN_SECONDS = 0.1
 
 
 class Member(NamedTuple):
@@ -23,16 +27,41 @@ class Member(NamedTuple):
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
-    """Return all offsets committed for a group, once none is in doubt. Raises KafkaError."""
-    coordinator = await admin.find_coordinator(group)
-    answer = await admin._send_request(StableOffsetsRequest(group), coordinator)  # noqa: SLF001
+    """Return all offsets committed for a group, usually once none is in doubt. Raises KafkaError.
+
+    In doubt is what an open transaction would commit. One that is being committed ends in a moment;
+    one that was abandoned may stay open for seconds, and is then left out.
+    """
+    loop = asyncio.get_running_loop()
+    latest = loop.time() + _DOUBT_SECONDS
+    while True:
+        coordinator = await admin.find_coordinator(group)
+        offsets, in_doubt = await _fetched(admin, coordinator, StableOffsetsRequest(group))
+        if in_doubt and loop.time() > latest:
+            # It has just waited for all that is committed.
+            request = StableOffsetsRequest(group, with_doubt=True)
+            offsets, in_doubt = await _fetched(admin, coordinator, request)
+        if not in_doubt:
+            return offsets
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def _fetched(
+    admin: AIOKafkaAdminClient, coordinator: int, request: StableOffsetsRequest
+) -> tuple[dict[TopicPartition, int], bool]:
+    """Return the offsets of a response, and whether any is in doubt."""
+    answer = await admin._send_request(request, coordinator)  # noqa: SLF001
     _refuse(answer.error_code)
     offsets = {}
+    in_doubt = False
     for topic, partitions, _ in answer.topics:
         for number, offset, _, _, error_code, _ in partitions:
-            _refuse(error_code)
-            offsets[TopicPartition(topic, number)] = offset
-    return offsets
+            if error_code == IN_DOUBT:
+                in_doubt = True
+            else:
+                _refuse(error_code)
+                offsets[TopicPartition(topic, number)] = offset
+    return offsets, in_doubt
 
 
 async def members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:

@@ -19,6 +19,8 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+IN_DOUBT = 88
+"""The error of a partition with an offset in an open transaction; the client does not know it."""
 _KEY = 9
 _TAGS = ("tags", TaggedFields)
 
@@ -72,13 +74,17 @@ class _Struct(RequestStruct):
 
 
 class StableOffsetsRequest(Request[_Struct]):
-    """Asks for all offsets committed for a group, of every topic."""
+    """Asks for all offsets committed for a group, of every topic.
+
+    with_doubt  for those committed before, too, where an open transaction would commit others
+    """
 
     API_KEY = _KEY
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, *, with_doubt: bool = False) -> None:
         self._group = group
+        self._with_doubt = with_doubt
 
     def build(self, request_struct_class: type[_Struct]) -> _Struct:
         """Return the request."""
-        return request_struct_class(self._group, None, True, {})
+        return request_struct_class(self._group, None, not self._with_doubt, {})

@@ -108,6 +108,17 @@ async def test_what_cannot_be_kept_is_shown_only_if_nothing_was_shown_before(fau
     assert await site.show_each(9) == [9]
 
 
+async def test_what_cannot_be_kept_is_not_shown_either_if_another_process_showed_less() -> None:
+    memory = Memory()
+    await Site(memory).show(a=7, b=3)
+    memory.full = True
+
+    site = Site(memory)
+    assert await site.show(a=8, b=3, c=1) == {"b": 3, "c": 1}
+    with pytest.raises(StoreUnavailableError):
+        await site.show(a=9)
+
+
 async def test_what_is_kept_already_may_be_shown_again() -> None:
     memory = Memory()
     site = Site(memory)

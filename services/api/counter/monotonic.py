@@ -111,10 +111,10 @@ class Floor(Generic[R]):
     ) -> dict[tuple[str, N], R]:
         """Save readings in shared state; return those that may be shown.
 
-        These are the ones that are saved, and those that were never shown before. If others were
-        shown, an API restarted while the store is down would fall back to less than was shown.
-        Nothing is lost by this: while Redis is down, no new hits are counted. Raises
-        StoreUnavailableError when none is left.
+        These are the ones that are saved, and those that were never shown before, by this process
+        or, as far as shared state tells, by another. If others were shown, an API restarted while
+        the store is down would fall back to less than was shown. Nothing is lost by this: while
+        Redis is down, no new hits are counted. Raises StoreUnavailableError when none is left.
         """
         changed = {
             name: reading
@@ -127,7 +127,8 @@ class Floor(Generic[R]):
             allowed = {
                 name: reading
                 for name, reading in readings.items()
-                if (shown.is_known and name not in changed) or not self._was_shown(name)
+                if (shown.is_known and name not in changed)
+                or not (name in shown.readings or self._was_shown(name))
             }
         if readings and not allowed:
             raise StoreUnavailableError("Redis cannot keep what would be shown")

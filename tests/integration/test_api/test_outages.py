@@ -303,6 +303,30 @@ async def test_what_redis_cannot_keep_is_not_shown_so_that_a_restart_never_shows
         counted.start()
 
 
+async def test_an_api_that_starts_while_redis_keeps_nothing_shows_what_was_shown_last(
+    counted: ClickHouseServer, open_api: OpenApi, redis: Redis, clock: Clock
+) -> None:
+    async with open_api() as client:
+        before = (await fresh(client, clock))["total"]
+    store = open_store(counted.url)
+    await write_counter(store, "mytho", "total", EPOCH, 200, position=2)
+    await store.close()
+    await redis.config_set("maxmemory", "1")
+    try:
+        # Had it shown more, the next one would show less.
+        async with open_api() as client:
+            held = await numbers(client)
+            assert (held["total"], held["stale"]) == (before, True)
+        counted.kill()
+        async with open_api() as client:
+            assert (await numbers(client))["total"] == before
+    finally:
+        await redis.config_set("maxmemory", "0")
+        counted.start()
+    async with open_api() as client:
+        assert (await fresh(client, clock))["total"] == before + 100
+
+
 async def test_badge_page_and_text_show_the_last_good_numbers_after_a_restart_without_the_store(
     counted: ClickHouseServer, open_api: OpenApi
 ) -> None:

@@ -26,22 +26,23 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
         yield server
 
 
-def append_forever(url: str, started: Event) -> None:
+def append_forever(url: str, opened: Event, appended: Event) -> None:
     """Append entries numbered from where the log stands, as a drain of a spool does."""
-    asyncio.run(_append_forever(url, started))
+    asyncio.run(_append_forever(url, opened, appended))
 
 
-async def _append_forever(url: str, started: Event) -> None:
+async def _append_forever(url: str, opened: Event, appended: Event) -> None:
     log = open_log(url, partitions=PARTITIONS)
     producer = log.producer(20.0)
     while True:
         try:
             last = await producer.open(PRODUCER)
-            started.set()
+            opened.set()
             sequence = max(last.values(), default=0)
             while True:
                 # The same entries again after a failure: which of them are in the log is unknown.
                 await producer.append(group(sequence))
+                appended.set()
                 sequence += 1
         except LogError:
             await producer.abandon()
@@ -87,11 +88,13 @@ async def test_each_entry_is_in_the_log_once_whatever_is_killed(
     url = kafka.url("hits")
     spawn = multiprocessing.get_context("spawn")
     for number in range(KILLS):
-        started = spawn.Event()
-        process = spawn.Process(target=append_forever, args=(url, started))
+        opened, appended = spawn.Event(), spawn.Event()
+        process = spawn.Process(target=append_forever, args=(url, opened, appended))
         process.start()
         try:
-            assert await asyncio.to_thread(started.wait, 120)
+            # Every other one may be killed before it has appended anything.
+            begun = appended if number % 2 else opened
+            assert await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
             await asyncio.sleep(chance.random() * SECONDS_ALIVE)
             if number % 3 == 2:
                 await asyncio.to_thread(kafka.kill)
@@ -112,4 +115,4 @@ async def test_each_entry_is_in_the_log_once_whatever_is_killed(
             await asyncio.sleep(1.0)
     for number, each in enumerate(found):
         assert each == list(range(1, last[number] + 1)), "none lost, none doubled, in order"
-    assert min(last.values()) > KILLS, "something was appended between the kills"
+    assert min(last.values()) >= KILLS // 2, "something was appended between the kills"

@@ -41,9 +41,13 @@ def measure(*, quick: bool) -> Iterator[Result]:
             with stack() as running:
                 yield from _steady(running, kind, size, HITS // part, views)
         with stack() as running:
-            yield from _first(running, kind, FIRST_HITS // part, views)
+            # Their rows are loaded from the store.
+            first = FIRST_HITS // part
+            yield from _alone(running, kind, f"the first {first:,} hits", first, views)
         with stack() as running:
-            yield from _in_python(running, kind, HITS // part, views)
+            # What runs where there is no compiler.
+            what, count = "fold in Python", HITS // part
+            yield from _alone(running, kind, what, count, views, LUOT_FOLD="python")
         with stack() as running:
             yield from _behind(running, kind, BACKLOG // part, views)
 
@@ -76,26 +80,14 @@ def _steady(
     yield exact(f"{named}: decode and insert alone, of the aggregator", alone / cpu, "×")
 
 
-def _first(running: Stack, kind: str, count: int, views: list[portals.View]) -> Iterator[Result]:
-    """Measure the first hits of a worker, whose rows are loaded from the store."""
-    redis = running.redis()
-    url, server = running.store(kind)
-    hits, seconds, cpu, _ = _folded(running, redis, url, server, ORDINARY, count, views)
-    named = f"{kind}, {ORDINARY} hits an entry, the first {count:,} hits"
-    yield exact(f"{named}: committed", hits / seconds, "hits/s")
-    yield exact(f"{named}: processor time, aggregator", cpu * 1e6 / hits, "µs/hit")
-
-
-def _in_python(
-    running: Stack, kind: str, count: int, views: list[portals.View]
+def _alone(
+    running: Stack, kind: str, what: str, count: int, views: list[portals.View], **environ: str
 ) -> Iterator[Result]:
-    """Measure the fold that runs where there is no compiler."""
+    """Measure a worker without its ceilings."""
     redis = running.redis()
     url, server = running.store(kind)
-    hits, seconds, cpu, _ = _folded(
-        running, redis, url, server, ORDINARY, count, views, LUOT_FOLD="python"
-    )
-    named = f"{kind}, {ORDINARY} hits an entry, fold in Python"
+    hits, seconds, cpu, _ = _folded(running, redis, url, server, ORDINARY, count, views, **environ)
+    named = f"{kind}, {ORDINARY} hits an entry, {what}"
     yield exact(f"{named}: committed", hits / seconds, "hits/s")
     yield exact(f"{named}: processor time, aggregator", cpu * 1e6 / hits, "µs/hit")
 

@@ -297,7 +297,7 @@ def table(reports: Mapping[str, Report]) -> Iterator[str]:
 
 
 def beside(value: float, goal: Goal) -> str:
-    """Return a value with a digit more where it would look the same as the limit it misses."""
+    """Return a value with a digit more where it would look the same as its limit."""
     shown = number(value, goal.unit)
     if shown == number(goal.limit, goal.unit) and value != goal.limit:
         return f"{value:.3g} {goal.unit}"

@@ -13,6 +13,7 @@ from httpx._transports import default as httpx_transports
 from hypothesis import HealthCheck, settings
 
 from services.ingest import salt_memory
+from services.runtime import gc_tuning
 
 # The machine's memory is for all: each process of tests has a folder of its own there. It is set
 # before the settings of ingest are read, whose default it is; processes get it as LUOT_SALTS.
@@ -31,7 +32,7 @@ vars(httpx_transports)["create_ssl_context"] = functools.cache(create_ssl_contex
 
 
 # Tests hold many objects and leave little garbage that refers to itself.
-gc.set_threshold(50_000, 20, 100)
+gc_tuning.begin()
 
 
 def pytest_collection_finish() -> None:

@@ -17,6 +17,8 @@ from tests.servers.redis import free_port
 VERSION = "4.2.2"
 USER, PASSWORD = "luot", "hush-hush"
 """Who may use the listener with TLS and SASL."""
+OFFSETS_PARTITIONS = 2
+"""Of the topic with the offsets of groups."""
 LISTENERS = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL"
 CERTIFICATE = (
     "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
@@ -110,7 +112,7 @@ class KafkaServer(ServerProcess):
                     f"log.dirs={data}",
                     "auto.create.topics.enable=false",
                     f"offsets.topic.replication.factor={self.copies}",
-                    "offsets.topic.num.partitions=2",
+                    f"offsets.topic.num.partitions={OFFSETS_PARTITIONS}",
                     f"transaction.state.log.replication.factor={self.copies}",
                     f"transaction.state.log.min.isr={max(1, self.copies - 1)}",
                     "transaction.state.log.num.partitions=2",

@@ -46,7 +46,7 @@ class KafkaLog(Log):
         parts = KafkaParts(self._cluster, self._topic, self._notes, self.imports, self.dead)
         self.admin = KafkaAdmin(parts, partitions, self._fits)
         self.member = KafkaMember(
-            self._cluster, self._topic, group_of(self._topic, group), self.positions
+            self._cluster, self._topic, group_of(self._topic.name, group), self.positions
         )
 
     def producer(self, answer_seconds: float | None = None) -> LogProducer:

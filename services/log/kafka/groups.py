@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, for_code
 
-from services.log.kafka.stable_offsets import IN_DOUBT, StableOffsetsRequest
+from services.log.kafka.stable_offsets import IN_DOUBT, OffsetsRequest
 
 _DOUBT_SECONDS = 2.0
 _AGAIN_SECONDS = 0.1
@@ -36,10 +36,10 @@ async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartiti
     latest = loop.time() + _DOUBT_SECONDS
     while True:
         coordinator = await admin.find_coordinator(group)
-        offsets, in_doubt = await _fetched(admin, coordinator, StableOffsetsRequest(group))
+        offsets, in_doubt = await _fetched(admin, coordinator, OffsetsRequest(group))
         if in_doubt and loop.time() > latest:
             # It has just waited for all that is committed.
-            request = StableOffsetsRequest(group, with_doubt=True)
+            request = OffsetsRequest(group, stable=False)
             offsets, in_doubt = await _fetched(admin, coordinator, request)
         if not in_doubt:
             return offsets
@@ -47,7 +47,7 @@ async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartiti
 
 
 async def _fetched(
-    admin: AIOKafkaAdminClient, coordinator: int, request: StableOffsetsRequest
+    admin: AIOKafkaAdminClient, coordinator: int, request: OffsetsRequest
 ) -> tuple[dict[TopicPartition, int], bool]:
     """Return the offsets of a response, and whether any is in doubt."""
     answer = await admin._send_request(request, coordinator)  # noqa: SLF001

@@ -29,7 +29,7 @@ class KafkaPositions(LogPositions):
         self._cluster = cluster
         self._topic = topic
         self._reader = reader
-        self._group = group_of(topic, group)
+        self._group = group_of(topic.name, group)
         self._written = f"luot-{topic.name}-written-{group}"
         self._of_shard = f"{self._written}-shard-"
         self._partitions = partitions
@@ -178,9 +178,9 @@ class KafkaPositions(LogPositions):
         return True
 
 
-def group_of(topic: KafkaTopic, group: str) -> str:
+def group_of(topic: str, group: str) -> str:
     """Return Kafka's name for a group of readers of a topic."""
-    return f"luot-{topic.name}-{group}"
+    return f"luot-{topic}-{group}"
 
 
 def _some(numbers: Mapping[int, int], partitions: Collection[int] | None) -> dict[int, int]:

@@ -73,18 +73,18 @@ class _Struct(RequestStruct):
     )
 
 
-class StableOffsetsRequest(Request[_Struct]):
+class OffsetsRequest(Request[_Struct]):
     """Asks for all offsets committed for a group, of every topic.
 
-    with_doubt  for those committed before, too, where an open transaction would commit others
+    stable  wait for what is being committed, and tell none that an open transaction would replace
     """
 
     API_KEY = _KEY
 
-    def __init__(self, group: str, *, with_doubt: bool = False) -> None:
+    def __init__(self, group: str, *, stable: bool = True) -> None:
         self._group = group
-        self._with_doubt = with_doubt
+        self._stable = stable
 
     def build(self, request_struct_class: type[_Struct]) -> _Struct:
         """Return the request."""
-        return request_struct_class(self._group, None, not self._with_doubt, {})
+        return request_struct_class(self._group, None, self._stable, {})

@@ -64,6 +64,7 @@ class AgedStore:
     ) -> None:
         """Prepare; see Simulation."""
         self.url = url
+        self._first_day = year
         self._before = year - EARLIER_DAYS
         self._server = server
         self._redis = redis
@@ -148,7 +149,8 @@ class AgedStore:
     async def recount(self) -> Used:
         """Recount the raw hits of the last days, as each aggregator does every hour."""
         measured = Clock(self._server)
-        first_day = self.simulation.day - (RECOUNTED_DAYS - 1)
+        # Of the years before there are no raw hits.
+        first_day = max(self._first_day, self.simulation.day - (RECOUNTED_DAYS - 1))
         differ = await drift.recount(self.store, DEFAULT_PARTITIONS, first_day)
         used = measured.used()
         if differ:

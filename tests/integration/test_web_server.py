@@ -1,5 +1,6 @@
 """The shipped configuration of a web server lets through what pages ask."""
 
+import json
 import re
 import socket
 import ssl
@@ -13,6 +14,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from services.ingest.http import MAX_SENT_BODY
+from services.ingest.sent import MAX_EVENTS
 from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.nginx import TEMPORARY_FILES
@@ -73,6 +76,16 @@ class Front(NamedTuple):
                 extensions={"sni_hostname": name},
             )
 
+    def send(self, token: str, events: object) -> httpx.Response:
+        """Send events through the web server, as another server does."""
+        with httpx.Client(verify=self.trusted) as client:
+            return client.post(
+                f"https://127.0.0.1:{self.port}/e",
+                json=events,
+                headers={"Host": NAME, "Authorization": f"Bearer {token}"},
+                extensions={"sni_hostname": NAME},
+            )
+
     def status(self, address: str) -> int:
         """Return the status of what it answers."""
         return self.get(address).status_code
@@ -95,6 +108,7 @@ def nginx(folder: Path, luot: Up, *, alone: bool) -> Iterator[Front]:
         (r"127\.0\.0\.1:80[01][12]", luot.url.partition("//")[2]),
         (r"listen 80\b", f"listen {plain}"),
         (r"listen 443\b", f"listen {port}"),
+        (r" *listen \[::\]:.+;\n", ""),
         (f"/etc/ssl/{NAME}", str(folder)),
     ):
         shipped, found = re.subn(here, there, shipped)
@@ -156,6 +170,26 @@ def test_a_list_of_100_articles_with_long_names_is_answered(front: Front) -> Non
 
 def test_what_is_longer_than_any_page_asks_is_refused_by_the_web_server(front: Front) -> None:
     assert front.status(asked_for(100, 40_000)) == 414
+
+
+def test_a_server_sends_as_many_events_at_once_as_documented(front: Front) -> None:
+    owner = {"Authorization": f"Bearer {(front.luot.data / 'token').read_text().strip()}"}
+    body = {"role": "send", "sites": ["demo"]}
+    token = front.luot.http.post("/api/admin/tokens", json=body, headers=owner).json()["token"]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while front.send(token, {}).status_code != 400:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    event = {"n": "pageview", "d": "demo", "u": f"{front.luot.url}/demo", "user_agent": BROWSER}
+    room = MAX_SENT_BODY // MAX_EVENTS - len(json.dumps(event)) - 50
+    events = [
+        event | {"ip": f"203.0.{number // 250}.{number % 250}", "unknown": "x" * room}
+        for number in range(MAX_EVENTS)
+    ]
+    assert MAX_SENT_BODY * 0.9 < len(json.dumps(events)) < MAX_SENT_BODY
+    answer = front.send(token, events)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["results"] == [{"status": "accepted"}] * MAX_EVENTS
 
 
 def test_port_80_sends_browsers_to_tls_whatever_they_call_the_host(alone: Front) -> None:

@@ -4,15 +4,19 @@ import re
 import subprocess
 from pathlib import Path
 
+from services.api.dashboard.forms import MAX_FILE_BYTES
 from services.api.settings import ApiSettings
 from services.ingest.app import PATHS
+from services.ingest.http import MAX_SENT_BODY
 from services.ingest.settings import IngestSettings
 from services.store import erasures
 from tests.require import program
 
 ROOT = Path(__file__).parents[2]
 NGINX = (ROOT / "deploy/nginx/luot.conf").read_text("utf-8")
-CADDY = (ROOT / "deploy/caddy/Caddyfile").read_text("utf-8")
+CADDYFILE = ROOT / "deploy/caddy/Caddyfile"
+CADDY = CADDYFILE.read_text("utf-8")
+UNITS = {"k": 1 << 10, "K": 1 << 10, "m": 1 << 20, "M": 1 << 20}
 
 
 def test_web_servers_send_hits_to_ingest_and_the_rest_to_the_api() -> None:
@@ -21,10 +25,39 @@ def test_web_servers_send_hits_to_ingest_and_the_rest_to_the_api() -> None:
     assert matched
     assert set(located) == set(matched[1].split()) == PATHS
     ingest, api = IngestSettings.default_port, ApiSettings.default_port
-    # Two of each behind nginx, as docs/install.md starts them.
-    for text, expected in ((NGINX, [ingest, 8011, api, 8012]), (CADDY, [ingest, api])):
+    # Two of each, as docs/install.md starts them.
+    for text in (NGINX, CADDY):
         ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", text)]
-        assert ports == expected
+        assert ports == [ingest, 8011, api, 8012]
+
+
+def test_web_servers_take_bodies_as_large_as_ingest_and_the_api_do() -> None:
+    nginx = {
+        route: int(size[:-1]) * UNITS[size[-1]]
+        for route, size in re.findall(
+            r"location (?:= |\^~ )(\S+)\s*{ client_max_body_size (\w+);", NGINX
+        )
+    }
+    caddy = {
+        matched: int(size) * UNITS[unit]
+        for matched, size, unit in re.findall(
+            r"handle (@\w+) {[^}]+?max_size (\d+)(\w)", CADDY, re.DOTALL
+        )
+    }
+    for size in (nginx["/e"], nginx["/api/event"], caddy["@hits"]):
+        assert size >= MAX_SENT_BODY
+    for size in (nginx["/admin/sites/"], nginx["/api/admin/sites/"], caddy["@files"]):
+        assert size >= MAX_FILE_BYTES
+
+
+def test_caddy_understands_its_file() -> None:
+    caddy = program("caddy")
+    done = subprocess.run(
+        [caddy, "adapt", "--validate", "--adapter", "caddyfile", "--config", CADDYFILE],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_nginx_understands_its_file(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
+from services.cli.settings import ClientSettings
 from services.ingest.settings import IngestSettings
 from services.settings import Settings, StoreSettings
 from tests.require import program
+from tests.servers.install_page import INSTALL, commands
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/systemd"
@@ -138,11 +140,67 @@ def test_a_service_belongs_to_the_target_and_comes_back(name: str) -> None:
         assert re.search(rf"^{line}$", text, re.MULTILINE)
 
 
-def test_every_timer_has_its_service_and_starts_with_the_machine() -> None:
+def test_every_timer_has_its_service_and_starts_and_stops_with_the_target() -> None:
     timers = [unit for unit in UNITS if unit.suffix == ".timer"]
-    assert "luot-doctor.timer" in {timer.name for timer in timers}
+    assert {timer.name for timer in timers} == {"luot-doctor.timer", "luot-backup.timer"}
     for timer in timers:
         assert timer.with_suffix(".service").exists()
-        assert re.search(
-            r"^WantedBy=(luot\.target|timers\.target)$", timer.read_text("utf-8"), re.MULTILINE
-        )
+        text = timer.read_text("utf-8")
+        for line in ("PartOf=luot.target", "WantedBy=luot.target"):
+            assert re.search(rf"^{line}$", text, re.MULTILINE), timer.name
+        # What the target's stop let pass is made up for.
+        assert re.search(r"^Persistent=(true|yes)$", text, re.MULTILINE)
+
+
+def test_the_page_enables_every_timer_before_it_starts_the_target() -> None:
+    lines = "".join(commands(INSTALL, "Without containers")).splitlines()
+    enabled = {
+        word
+        for line in lines[: lines.index("systemctl start luot.target")]
+        if line.startswith("systemctl enable ")
+        for word in line.split()
+    }
+    assert {unit.name for unit in UNITS if unit.suffix == ".timer"} < enabled
+    started = {word.partition("@")[0] for word in enabled}
+    assert {name.partition(".")[0].rstrip("@") for name in OURS} < started
+
+
+def test_the_commands_of_an_operator_find_both_stores_and_the_token(secrets: Path) -> None:
+    [block] = commands(INSTALL, "Commands without containers")
+    given = {
+        key: f"{secrets}{value}" if value.startswith("/etc/") else value
+        for key, value in re.findall(r"\b(LUOT_\w+)=(\S+)", block)
+    }
+    settings = StoreSettings.read(given)
+    assert "127.0.0.1:6379" in settings.redis_url
+    assert "luot:" in settings.clickhouse_url.get_secret_value()
+    assert ClientSettings.read(given).token is not None
+    # The programs are where the page installs them, and the units start them.
+    assert "export PATH=$PATH:/opt/luot/bin\n" in block
+    assert all("ExecStart=/opt/luot/bin/luot " in named(name) for name in SETTINGS)
+
+
+def test_a_restore_stops_whatever_writes_and_starts_it_again() -> None:
+    page = (ROOT / "docs/backup.md").read_text("utf-8")
+    [stopped], [started] = (
+        re.findall(rf"^systemctl {verb} (luot-.+ luot-.+)$", page, re.MULTILINE)
+        for verb in ("stop", "start")
+    )
+    units = {"luot-aggregator", "luot-api@8002", "luot-api@8012", "luot-backup.timer"}
+    assert set(stopped.split()) == set(started.split()) == units
+
+
+def test_the_page_puts_the_host_name_everywhere_into_the_file_of_the_web_server(
+    tmp_path: Path,
+) -> None:
+    blocks = commands(INSTALL, "Without containers")
+    [block] = [block for block in blocks if "deploy/nginx/luot.conf" in block]
+    name, *_ = block.splitlines()
+    [filled] = [line for line in block.splitlines() if line.startswith("sed ")]
+    script = f"{name.replace('thongke', 'dem')}\n{filled}".replace("/etc/nginx", str(tmp_path))
+    (tmp_path / "conf.d").mkdir()
+    subprocess.run(["bash", "-euc", script], check=True, cwd=ROOT)
+    made = (tmp_path / "conf.d/luot.conf").read_text("utf-8")
+    assert "thongke" not in made
+    shipped = (ROOT / "deploy/nginx/luot.conf").read_text("utf-8")
+    assert made == shipped.replace("thongke.example.vn", "dem.example.vn") != shipped

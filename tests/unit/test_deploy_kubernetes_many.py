@@ -144,6 +144,9 @@ def test_no_two_that_replace_each_other_are_on_one_machine() -> None:
         assert machine["topologyKey"] == "kubernetes.io/hostname"
         assert machine["whenUnsatisfiable"] == "DoNotSchedule"
         assert machine["labelSelector"] == spec["selector"]
+        if labels["app.kubernetes.io/component"] in STORES:
+            # Without it, a second one goes where one is as soon as each machine has one.
+            assert machine["minDomains"] == spec["replicas"]
         [budget] = [
             each["spec"]
             for each in objects("many", "PodDisruptionBudget")

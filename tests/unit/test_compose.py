@@ -2,18 +2,21 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from services import __version__
 from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
-from services.settings import Settings, StoreSettings
+from services.settings import Settings, StoreSettings, settings_of
 from services.store.address import Address
 from tests.attack.limits import UNITS, memory_limits
 from tests.require import program
@@ -295,6 +298,72 @@ def test_no_service_has_a_way_to_the_internet() -> None:
     assert set(CONTAINERS["clickhouse"]["networks"]) == {"store"}
     # Hits are all that it is for.
     assert "store" not in CONTAINERS["ingest-1"]["networks"]
+
+
+def overrides(page: str) -> list[str]:
+    """Return the examples of docker-compose.override.yml on a page of docs/."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    mark = "# docker-compose.override.yml\n"
+    return re.findall(rf"^```yaml\n({mark}.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def overridden(folder: Path, override: str, *options: str, env: str = "") -> Any:
+    """Return what Compose makes of the shipped files with an override beside them."""
+    for name in ("docker-compose.yml", MANY):
+        shutil.copy(ROOT / name, folder)
+    (folder / "docker-compose.override.yml").write_text(override)
+    (folder / ".env").write_text(env)
+    done = subprocess.run(
+        [program("docker-compose"), *options, "config"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if "COMPOSE" not in name},
+    )
+    assert done.returncode == 0, done.stderr
+    return yaml.safe_load(done.stdout)
+
+
+BOTH = f"COMPOSE_FILE={MANY}:docker-compose.override.yml\n"
+each_way = pytest.mark.parametrize("env", ["", BOTH], ids=["one", "many"])
+
+
+@each_way
+def test_own_settings_and_files_come_to_those_of_the_shipped_file(tmp_path: Path, env: str) -> None:
+    settings, _ = overrides("deployment.md")
+    assert BOTH.strip() in (ROOT / "docs/deployment.md").read_text("utf-8")
+    services = overridden(tmp_path, settings, env=env)["services"]
+    shipped = yaml.safe_load((ROOT / (MANY if env else "docker-compose.yml")).read_text())
+    for name, given in yaml.safe_load(settings)["services"].items():
+        own = shipped["services"][name]
+        added = given["environment"].items()
+        assert services[name]["environment"].keys() == {*own["environment"], *given["environment"]}
+        assert added <= services[name]["environment"].items()
+        assert len(services[name]["volumes"]) == len(own["volumes"]) + 1
+        assert any(volume.startswith("/srv/luot:") for volume in services[name]["volumes"])
+        # The service takes them; the folder is mounted, so that a new file is seen.
+        read = settings_of(SERVICES[name])
+        assert all(key.removeprefix("LUOT_").lower() in read for key, _ in added)
+        assert given["environment"]["LUOT_COUNTRY_DATABASE"].startswith("/srv/luot/")
+
+
+@each_way
+def test_the_api_gets_a_way_out_and_keeps_its_networks(tmp_path: Path, env: str) -> None:
+    _, way_out = overrides("deployment.md")
+    made = overridden(tmp_path, way_out, env=env)
+    front = made["services"]["api-1"]["networks"]["front"]
+    assert front["ipv4_address"] == "10.83.79.21"
+    for name in ("api-1", "api-2"):
+        networks = made["services"][name]["networks"].keys()
+        assert networks == {"log", "store", "front", "egress"}
+        # Docker takes the default route from the first by name that is not internal.
+        assert min(one for one in networks if not made["networks"][one].get("internal")) == "egress"
+    assert not made["networks"]["egress"]
+    assert all(
+        "egress" not in one.get("networks", {})
+        for name, one in made["services"].items()
+        if not name.startswith("api-")
+    )
 
 
 @pytest.mark.parametrize(

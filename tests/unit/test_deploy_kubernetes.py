@@ -256,6 +256,28 @@ def test_every_pod_is_closed_but_for_what_it_needs(overlay: str) -> None:
     assert keys["values"] == ["ingest", "probe", *more]
 
 
+def test_the_way_out_of_the_page_is_the_apis_and_leads_to_nothing_inside() -> None:
+    page = (ROOT / "docs/deployment.md").read_text("utf-8")
+    section = page.partition("\n## What the API must reach\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    [policy] = [yaml.safe_load(block) for block in blocks if "kind: NetworkPolicy" in block]
+    validate = _validate()
+    validate.validate(policy, validate.latest_version(), strict=True)
+    labels = the("small", "Deployment", "luot-api")["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert policy["spec"]["policyTypes"] == ["Egress"]
+    [namespace] = objects("small", "Namespace")
+    assert policy["metadata"]["namespace"] == namespace["metadata"]["name"]
+    _, anywhere = policy["spec"]["egress"]
+    assert set(anywhere["to"][0]["ipBlock"]["except"]) == {
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+    }
+    # Names are resolved already.
+    names = the("small", "NetworkPolicy", "luot-to-redis")["spec"]
+    assert names["podSelector"] == {}
+    assert {"port": 53, "protocol": "UDP"} in names["egress"][0]["ports"]
+
+
 @each_overlay
 @each_service
 def test_what_is_requested_is_what_was_measured(overlay: str, name: str) -> None:

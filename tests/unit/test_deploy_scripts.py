@@ -169,8 +169,9 @@ def test_a_certificate_is_taken_with_its_key_only(machine: Machine) -> None:
     assert (placed / "privkey.pem").read_bytes() == key.read_bytes()
 
 
-def test_many_processes_need_a_larger_machine(machine: Machine) -> None:
-    (machine.folder / ".env").write_text("COMPOSE_FILE=docker-compose.many.yml\n")
+@pytest.mark.parametrize("more", ["", ":docker-compose.override.yml"])
+def test_many_processes_need_a_larger_machine(machine: Machine, more: str) -> None:
+    (machine.folder / ".env").write_text(f"COMPOSE_FILE=docker-compose.many.yml{more}\n")
     status, said = machine.check()
     assert status == 1
     assert "16 GB are needed; the limits of docker-compose.many.yml add up to 13 GB" in said

@@ -69,6 +69,26 @@ def test_systemd_finds_little_that_a_service_could_reach(copies: list[Path]) -> 
         assert float(found[1]) < MOST_EXPOSED, done.stdout
 
 
+def test_systemd_understands_the_drop_ins_of_the_pages(tmp_path: Path) -> None:
+    systemd = program("systemd-analyze")
+    tried = set()
+    for page in ("install.md", "deployment.md"):
+        text = (ROOT / "docs" / page).read_text("utf-8")
+        for unit, block in re.findall(
+            r"^```ini\n# systemctl edit (\S+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+        ):
+            unit = f"{unit.removesuffix('.service')}.service"
+            copy = tmp_path / unit.replace("@.", "@8001.")
+            copy.write_text(named(unit).replace("/opt/luot/bin/luot", "/bin/true") + block)
+            done = subprocess.run(
+                [systemd, "verify", copy], capture_output=True, text=True, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "IPAddressDeny=any\n" in named(unit), "what the drop-in opens"
+            tried.add(unit)
+    assert tried == {"luot-aggregator.service", "luot-api@.service"}
+
+
 def test_all_units_of_services_are_hardened_alike() -> None:
     block = re.compile(r"^CapabilityBoundingSet=.*?^IPAddressAllow=.*?$", re.MULTILINE | re.DOTALL)
     blocks = {name: block.search(named(name)) for name in SETTINGS}

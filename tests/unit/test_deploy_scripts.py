@@ -169,6 +169,42 @@ def test_a_certificate_is_taken_with_its_key_only(machine: Machine) -> None:
     assert (placed / "privkey.pem").read_bytes() == key.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [
+        ("docs/deployment.md", r"^(?:sudo )?(certbot certonly .+)$"),
+        ("deploy/certificate", r"^#   (certbot certonly .+(?:\\\n.+)+)$"),
+    ],
+)
+def test_certbot_finds_the_script_again_at_a_renewal(
+    machine: Machine, file: str, pattern: str
+) -> None:
+    [shown] = re.findall(pattern, (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    command = shown.replace("\n#", "\n")
+    stub = machine.folder / "bin/certbot"
+    stub.write_text('#!/bin/sh\nfor last; do :; done\nprintf %s "$last"\n')
+    stub.chmod(0o755)
+    hook = subprocess.run(
+        ["sh", "-c", command],
+        cwd=machine.folder,
+        env=machine.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    # certbot looks for the first word of it, quotes and all, before it runs the whole in a shell.
+    assert Path(hook.split(None, 1)[0]) == machine.folder / "deploy/certificate"
+    certificate, key = pair(machine.folder, "a")
+    lineage = machine.folder / "live"
+    lineage.mkdir()
+    shutil.copy(certificate, lineage / "fullchain.pem")
+    shutil.copy(key, lineage / "privkey.pem")
+    environ = {**machine.environ, "RENEWED_LINEAGE": str(lineage)}
+    subprocess.run(["sh", "-c", hook], cwd="/", env=environ, check=True, capture_output=True)
+    placed = machine.folder / "deploy/secrets/proxy"
+    assert (placed / "fullchain.pem").read_bytes() == certificate.read_bytes()
+
+
 @pytest.mark.parametrize("more", ["", ":docker-compose.override.yml"])
 def test_many_processes_need_a_larger_machine(machine: Machine, more: str) -> None:
     (machine.folder / ".env").write_text(f"COMPOSE_FILE=docker-compose.many.yml{more}\n")

@@ -123,6 +123,21 @@ def test_secrets_are_made_once_and_fit_together(secrets: Path) -> None:
     assert {stat.S_IMODE((secrets / name).stat().st_mode) for name in before} == {0o444}
 
 
+def test_own_files_of_the_server_stay_and_those_of_another_kind_of_it_go(tmp_path: Path) -> None:
+    parts = [tmp_path / "clickhouse" / part for part in ("config.d", "users.d")]
+    made(tmp_path, CLICKHOUSE_FILES="debian-12")
+    for part in parts:
+        (part / "own.xml").write_text("<clickhouse/>\n")
+        (part / "luot-gone.xml").write_text("<clickhouse/>\n")
+    assert (tmp_path / "clickhouse/users.d/luot-debian-12.xml").exists()
+    made(tmp_path)
+    found = {path.name for part in parts for path in part.iterdir()}
+    assert {"own.xml", "luot-current.xml"} < found
+    assert not found & {"luot-debian-12.xml", "luot-gone.xml"}
+    shipped = {path.name for path in (DEPLOY / "clickhouse").glob("**/*.d/*.xml")}
+    assert all(re.fullmatch(r"luot(-[\w-]+)?\.xml", name) for name in shipped)
+
+
 def test_an_own_certificate_stays_and_a_made_one_follows_the_name(tmp_path: Path) -> None:
     def subject() -> str:
         command = ["openssl", "x509", "-noout", "-subject", "-in", str(certificate)]
@@ -364,6 +379,32 @@ def test_the_api_gets_a_way_out_and_keeps_its_networks(tmp_path: Path, env: str)
         for name, one in made["services"].items()
         if not name.startswith("api-")
     )
+
+
+def test_grafana_can_read_the_traffic_as_the_page_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/grafana.md").read_text("utf-8").partition("\n## With Compose\n")[2]
+    [override] = overrides("grafana.md")
+    services = overridden(tmp_path, override, "--profile", "monitoring")["services"]
+    shared = services["grafana"]["networks"].keys() & services["clickhouse"]["networks"].keys()
+    assert shared == {"store"}
+    assert services["grafana"]["networks"].keys() == {"front", "watch", "store"}
+    # What is put into the folders of secrets stays there, and is seen by whom it is for.
+    put = re.findall(r"sudo tee deploy/secrets/(\S+)", page)
+    assert put == ["monitoring/reader_password", "clickhouse/users.d/grafana.xml"]
+    made(tmp_path / "secrets")
+    for name in put:
+        (tmp_path / "secrets" / name).write_text("")
+    made(tmp_path / "secrets")
+    assert all((tmp_path / "secrets" / name).exists() for name in put)
+    assert "./deploy/secrets/monitoring:/run/luot:ro" in CONTAINERS["grafana"]["volumes"]
+    assert "$__file{/run/luot/reader_password}" in page
+    [run] = re.findall(r"^docker run .+$", page, re.MULTILINE)
+    assert f" {filled(CONTAINERS['grafana']['image'])} " in run
+    assert "_grafana:/var/lib/grafana " in run
+    assert "grafana:/var/lib/grafana" in CONTAINERS["grafana"]["volumes"]
+    provisioned = re.search(r"`traffic\.yml` in `(\S+)`", page)
+    assert provisioned
+    assert (ROOT / provisioned[1]).is_dir()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,24 @@ def test_no_page_names_another_version() -> None:
     assert not named
 
 
+def test_a_release_is_told_every_file_that_carries_the_version() -> None:
+    page = (ROOT / "docs/releasing.md").read_text("utf-8")
+    table = page.partition("\n## What carries the version\n")[2].partition("\n## ")[0]
+    places = "".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE))
+    listed = set(re.findall(r"`([^`]+)`", places))
+    named = re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.])")
+    patterns = ("Dockerfile", "docker-compose*.yml", "pyproject.toml", "README.md", "docs/*.md")
+    carrying = {
+        path.relative_to(ROOT).as_posix()
+        for pattern in (*patterns, "deploy/**/*", "services/*.py")
+        for path in ROOT.glob(pattern)
+        if path.is_file() and "secrets" not in path.parts and path.name != "releasing.md"
+        if named.search(path.read_text("utf-8", "replace"))
+    }
+    assert "deploy/kubernetes/base/jobs.yaml" in carrying
+    assert carrying <= listed, "docs/releasing.md lists all of them"
+
+
 def test_a_version_is_found_where_it_is_named() -> None:
     text = "image: luot:9.8.7, src=/v9.8.6/counter.js, Luot 9.8.5; valkey:9.1.1, Redis 7.0.0"
     assert numbers(NAMED, text) == ["9.8.7", "9.8.6", "9.8.5"]

@@ -107,7 +107,7 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     oidc_groups_claim: Annotated[
         oidc.ClaimName, Meta(description="claim with the groups of a person")
     ] = "groups"
-    oidc_scopes: Annotated[oidc.Scopes, Meta(description="what the provider is asked for")] = (
+    oidc_scopes: Annotated[oidc.Scopes, Meta(description="scopes requested from the provider")] = (
         "openid profile email"
     )
     auth_header: Annotated[

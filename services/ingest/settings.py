@@ -37,7 +37,8 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="hits a minute of one visitor; an office of like machines is one visitor",
+            description="hits a minute of one visitor; identical machines behind one address"
+            " count as one visitor",
         ),
     ] = 1200
     rate_burst: Annotated[
@@ -57,8 +58,8 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=MOST,
-            description="new visitors an hour of one address, like LUOT_ADDRESS_HITS; the views"
-            " of those above are of no visit",
+            description="new visitors an hour of one address, like LUOT_ADDRESS_HITS; views of"
+            " visitors beyond the limit belong to no visit",
         ),
     ] = 6000
     address_bots: Annotated[
@@ -135,6 +136,7 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
         Path,
         Meta(
             description="folder on a local disk for hits that Redis cannot take now; must survive"
+            " restarts"
         ),
     ] = field(default_factory=default_spool)
     spool_bytes: Annotated[

@@ -3,8 +3,10 @@
 After a change of settings, `python -m tests.unit.test_deploy_settings` writes it again.
 """
 
+import re
 from pathlib import Path
 
+import pytest
 from msgspec import NODEFAULT
 from msgspec.structs import FieldInfo, fields
 
@@ -12,8 +14,8 @@ from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
 from services.cli.settings import ClientSettings
 from services.ingest.settings import IngestSettings
-from services.settings import NAMES, PREFIX, Settings, described, settings_of
-from services.standalone.settings import UpSettings
+from services.settings import NAMES, PREFIX, Settings, SettingsError, described, settings_of
+from services.standalone.settings import OWN_STORES, UpSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
 BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
@@ -56,7 +58,13 @@ def table() -> str:
     lines = ["| setting | default | meaning | read by |", "|---|---|---|---|"]
     for name in sorted(NAMES):
         field_name = name.lower()
-        readers = [who for who, cls in READERS.items() if field_name in settings_of(cls)]
+        readers = [
+            who
+            for who, cls in READERS.items()
+            if field_name in settings_of(cls)
+            # It has stores of its own, and refuses to start with another's.
+            and not (who == "up" and field_name in OWN_STORES)
+        ]
         assert readers, f"{PREFIX}{name} is read by nobody"
         cls = READERS[readers[0]]
         [field] = [field for field in fields(cls) if field.name == field_name]
@@ -77,6 +85,15 @@ def page(settings: str) -> str:
 def test_the_table_of_settings_is_complete_and_true() -> None:
     told = "it is out of date: run `python -m tests.unit.test_deploy_settings`"
     assert PAGE.read_text("utf-8") == page(table()), told
+
+
+@pytest.mark.parametrize("name", OWN_STORES)
+def test_the_table_does_not_say_that_up_reads_what_it_refuses(name: str) -> None:
+    with pytest.raises(SettingsError, match="runs its own stores"):
+        UpSettings.read({f"{PREFIX}{name.upper()}": "1"})
+    [row] = re.findall(rf"^\| `{PREFIX}{name.upper()}` \|.*", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert "up" not in re.findall(r"\w+", row.rpartition(" | ")[2])
+    assert not row.endswith("| all |")
 
 
 if __name__ == "__main__":

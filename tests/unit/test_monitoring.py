@@ -28,6 +28,8 @@ ALERTS: dict[str, Any] = {
     if "alert" in rule
 }
 SECTIONS: dict[str, str] = {part.partition("\n")[0]: part for part in RUNBOOK.split("\n## ")[1:]}
+# Words that begin with a capital letter within a sentence, too.
+PROPER_NAMES = {"Alertmanager", "ClickHouse", "Luot", "Redis"}
 each_alert = pytest.mark.parametrize("name", ALERTS)
 
 
@@ -132,7 +134,12 @@ def test_an_alert_says_what_is_wrong_how_much_what_to_type_and_where_to_read_on(
         assert part in section
     told = {"page": "Page: ", "ticket": "Ticket: ", "none": "Neither page nor ticket: "}
     lead = section.partition("\n\n")[2].partition(".\n")[0]
-    assert lead.lower() == (told[rule["labels"]["severity"]] + said["summary"]).lower()
+    summary = said["summary"]
+    if summary.split()[0] not in PROPER_NAMES:
+        summary = summary[0].lower() + summary[1:]
+    assert lead == told[rule["labels"]["severity"]] + summary
+    # A share of one thing is one.
+    assert not re.search(r"humanizePercentage }} of (the|{{)[^.]* are\b", said["description"])
 
 
 @each_alert

@@ -1,5 +1,5 @@
 # make up     run Luot: installs into .venv, starts the embedded stores, prints the URL
-# make test   pass the tests; PYTHON=python3.13 passes them with another Python
+# make test   run the tests; PYTHON=python3.13 runs them with another Python
 # make test-at AT=2028-02-29T23:59:50+07:00  the tests at another time of day: CONTRIBUTING.md
 # make quick  while you write, under a minute on two cores: make check and the unit tests. It leaves
 #             out property tests (such as test_fold.py, which draws many examples) and everything
@@ -7,7 +7,7 @@
 # make fmt    format the code, and fix what the linter can fix
 # make check  formatting, lint, types, import rules
 # make coverage  how much of services/ the unit and contract tests run; `make test COVERED=1` tells
-#             it along with passing all tests
+#             it along with running all tests
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
 # make attack  attack a whole Luot, from one address and from many: what does it do to the others?

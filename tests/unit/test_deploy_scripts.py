@@ -100,7 +100,8 @@ def test_nothing_is_wrong_with_a_good_machine(machine: Machine) -> None:
         ("meminfo", "MemTotal: 4000000 kB\nMemAvailable: 900000 kB\n", "!", "see what else runs"),
         ("sys/vm/overcommit_memory", "0\n", "!", "vm.overcommit_memory=1 >/etc/sysctl.d"),
         ("sys/fs/nr_open", "20000\n", "✗", "NOFILE=20000 in .env"),
-        ("net/tcp", "0: 00000000:0050 00000000:0000 0A\n", "✗", "listens on port 80"),
+        ("net/tcp", "0: 00000000:0050 00000000:0000 0A\n", "✗", "port 80 is already in use"),
+        ("net/tcp", "0: 00000000:0050 00000000:0000 0A\n", "✗", "HTTP_PORT=127.0.0.1:8080 in"),
         ("net/tcp6", "0: 00000000000000:01BB 0000:0000 0A\n", "✗", "HTTPS_PORT=127.0.0.1:8443"),
         ("net/route", "Iface\nbr0\t004F530A\t0\n", "✗", "FRONT_NETWORK in .env"),
     ],
@@ -122,6 +123,8 @@ def test_what_is_wrong_is_said_with_what_to_do(
         ({"TEST_DOCKER": "19.03.1"}, 1, "20.10 or newer is needed"),
         ({"TEST_COMPOSE": "1.25.0"}, 1, "1.29 or newer is needed"),
         ({"TEST_CLOCK": "no"}, 0, "timedatectl set-ntp true"),
+        ({"TEST_CLOCK": "no"}, 0, "! the clock is not synchronised"),
+        ({"TEST_CLOCK": ""}, 0, "! cannot tell whether the clock is synchronised"),
         ({"PUBLIC_HOST": "localhost"}, 0, "echo PUBLIC_HOST="),
     ],
 )
@@ -138,6 +141,10 @@ def test_ports_that_were_chosen_are_the_ones_looked_at(machine: Machine) -> None
     (machine.folder / ".env").write_text("PUBLIC_HOST=a.vn\nHTTP_PORT=127.0.0.1:8080\n")
     status, said = machine.check()
     assert (status, "port 8080 is free" in said) == (0, True), said
+    (machine.proc / "net/tcp").write_text("0: 00000000:1F90 00000000:0000 0A\n")
+    status, said = machine.check()
+    assert (status, "port 8080 is already in use" in said) == (1, True), said
+    assert "HTTP_PORT=127.0.0.1:18080 in .env" in said
 
 
 def pair(folder: Path, name: str) -> tuple[Path, Path]:

@@ -202,6 +202,18 @@ def test_filters_that_are_dear_to_hold_against_every_hit_are_refused(text: str, 
     assert said in refused.value.errors["filters"]
 
 
+@pytest.mark.parametrize("text", [" " * 15_000 + "x", "x" + " " * 15_000 + "=", "\t=" * 7_000])
+def test_a_filter_of_blanks_is_refused_before_the_reader_gives_up(text: str) -> None:
+    # It was held against each place where a name may begin and end: for hours.
+    with pytest.raises(ApiError):
+        parse(text)
+
+
+def test_blanks_around_a_property_and_its_values_mean_nothing() -> None:
+    assert parse(" event:page \n==\t/tin/1 ") == parse("event:page==/tin/1")
+    assert parse("event:page!= = ") == parse("event:page!==")
+
+
 def test_what_people_filter_by_is_taken() -> None:
     assert len(parse("event:page==" + "|".join(f"/tin-tuc/{n}" for n in range(100)))) == 1
     assert len(parse(";".join(f"event:page!=/{n}/*" for n in range(20)))) == 20

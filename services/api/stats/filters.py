@@ -139,7 +139,8 @@ class Filter(msgspec.Struct, frozen=True):
         return f"{self.by}{'!=' if self.negated else '=='}{values}"
 
 
-_TERM = re.compile(r"\s*(?P<property>[^=!]*?)\s*(?P<operator>==|!=)(?P<value>.*)", re.DOTALL)
+_TERM = re.compile("(?P<property>[^=!]*)(?P<operator>[=!]=)(?P<value>.*)", re.DOTALL)
+"""Takes time in proportion to the text: a stranger writes it, where a dashboard is public."""
 _TOKEN = re.compile(r"\\([\\;|*])|([;|*])", re.DOTALL)
 
 
@@ -183,7 +184,7 @@ def _filter(term: str) -> Filter:
         if len(_split(value, "*")) > MAX_STARS + 1:
             raise bad_request("filters", f"{shown(value)}; expected at most {MAX_STARS} times *")
     patterns = tuple(tuple(_unescaped(piece) for piece in _split(value, "*")) for value in values)
-    by = property_of(matched["property"], "filters")
+    by = property_of(matched["property"].strip(), "filters")
     if by in OF_VISITS:
         raise bad_request("filters", f"{by} is no filter; expected one of {', '.join(FILTERED)}")
     return Filter(by, patterns, matched["operator"] == "!=")

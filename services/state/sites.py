@@ -11,10 +11,13 @@ import msgspec
 from services.runtime.redis_routing import RoutedRedis
 from services.state import keys, last_shown
 from services.state.errors import translated
+from services.state.lock import StateLock
 from services.state.state import State
 
 READ_SECONDS = 5.0
 """How long an API whose store is down waits: without the sites, no number is shown."""
+LOCK_SECONDS = 20.0
+"""How long the lock is held, and waited for, at most."""
 READER_SECONDS = 10
 """How long a process that has read the sites is assumed to run; it reads every two seconds."""
 
@@ -40,7 +43,14 @@ class PublishedSites:
     """Every site that hits are taken for. All calls raise StateError."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._redis = state.redis
+
+    def lock(self) -> StateLock:
+        """Return the lock for changing sites, not yet acquired."""
+        return StateLock(
+            self._state, keys.CHANGING_SITES, seconds=LOCK_SECONDS, wait_seconds=LOCK_SECONDS
+        )
 
     async def read(self) -> dict[bytes, bytes]:
         """Return all sites by slug. Takes READ_SECONDS at most."""

@@ -48,6 +48,12 @@ async def load(store: Store) -> list[Site]:
     return [site for slug, body in rows if (site := _decode(slug, body)) is not None]
 
 
+async def latest_version(store: Store) -> int:
+    """Return the highest version of any site; 0 if there was none."""
+    ((version,),) = await store.execute("SELECT max(version) FROM sites")
+    return int(version)
+
+
 async def save(store: Store, site: Site, version: int) -> None:
     """Write a site; the highest version of a slug counts (the time in ms is a good one)."""
     await _write(store, site.slug, version, deleted=0, body=msgspec.json.encode(site).decode())

@@ -18,7 +18,6 @@ from services.api.sites.corrections.query import QueryFields
 from services.api.sites.corrections.schemas import CorrectionFields, WhyFields
 from services.api.sites.corrections.service import CorrectionPreview, NewCorrection
 from services.api.sites.peaks import PeakOut
-from services.api.sites.service import SiteFields
 from services.api.stats.site_query import FIELDS, applied_of
 from services.http.errors import ApiError
 from services.model.calendar import to_date
@@ -123,13 +122,9 @@ async def peak(page: PageRequest) -> Response:
 
 async def hide(page: PageRequest) -> Response:
     """Hide a page from public lists, or show it there again."""
-    site, name = page.site, page.form.get("page")
-    hidden = [one for one in site.hidden_pages if one != name]
-    if page.form.get("what") != "show":
-        hidden.append(name)
+    name, hidden = page.form.get("page"), page.form.get("what") != "show"
     try:
-        changes = SiteFields.model_validate({"hidden_pages": hidden})
-        await page.dependencies.sites.edit(page.principal, site, changes)
+        await page.dependencies.sites.hide(page.principal, page.site, name, hidden=hidden)
     except (ValidationError, ApiError) as error:
         return await _page(page, CorrectionForm.of_address(page), None, mistakes(error, *_REFUSALS))
     return page.redirect(_address(page.site), saved=True)

@@ -161,15 +161,16 @@ class Erasures:
 
     async def _unregister(self, one: Erasure) -> None:
         """Remove a site with its settings from the registry, and from all who had access."""
-        site, slug = self._registry.kept(one.name), one.slug
-        if site is not None:
-            slug = site.slug
-            await self._registry.remove(slug)
-        elif self._registry.get(slug) is None:
-            removed = await self._registry.removed(slug)
-            if removed is not None and removed.site and removed.site.kept_as == one.name:
-                # Its settings could bring it back.
-                await self._registry.remove(slug)
+        async with self._registry.changing() as sites:
+            site, slug = sites.kept(one.name), one.slug
+            if site is not None:
+                slug = site.slug
+                await sites.remove(slug)
+            elif sites.get(slug) is None:
+                removed = await sites.removed(slug)
+                if removed is not None and removed.site and removed.site.kept_as == one.name:
+                    # Its settings could bring it back.
+                    await sites.remove(slug)
         if self._registry.get(slug) is None:
             await self._members.forget(slug)
         await self._groups.forget(one.name)

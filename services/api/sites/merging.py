@@ -33,7 +33,10 @@ class Merging:
 
         Both are counted as before. Raises ApiError.
         """
-        target = self._registry.require_loaded().site(into)
+        async with self._registry.require_loaded().changing() as sites:
+            return await self._merge(who, sites.current(site), sites.site(into))
+
+    async def _merge(self, who: Principal, site: Site, target: Site) -> Site:
         if target.kept_as == site.merged_into:
             return site
         now = int(self._clock() * 1000)
@@ -53,19 +56,21 @@ class Merging:
 
     async def part(self, who: Principal, site: Site) -> Site:
         """Split a site from the one that it was merged into, as if they had never been merged."""
-        if not site.merged_into:
-            return site
-        target = self._registry.require_loaded().kept(site.merged_into)
-        parted = msgspec.structs.replace(site, merged_into="")
-        slug = "" if target is None else target.slug
-        return await self._save_merged(who, "site.part", parted, {"from": slug})
+        async with self._registry.require_loaded().changing() as sites:
+            site = sites.current(site)
+            if not site.merged_into:
+                return site
+            target = sites.kept(site.merged_into)
+            parted = msgspec.structs.replace(site, merged_into="")
+            slug = "" if target is None else target.slug
+            return await self._save_merged(who, "site.part", parted, {"from": slug})
 
     async def _save_merged(
         self, who: Principal, action: str, site: Site, after: dict[str, str]
     ) -> Site:
         async with self._audit.recorded(who, action, site.slug, site=site.slug, after=after):
             try:
-                await self._registry.require_loaded().save(site)
+                await self._registry.save(site)
             except StoreError as error:
                 raise unavailable(f"the store did not take the change: {error}") from error
         return site

@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 import msgspec
 
 from services.api.counter.queries import first_days
 from services.api.sites.index import SiteIndex
-from services.http.errors import unavailable, unknown_site
+from services.http.errors import ApiError, unavailable, unknown_site
 from services.model.site import Site
 from services.runtime.outage import Outage
 from services.state.errors import StateError
@@ -63,6 +64,13 @@ class Registry:
         """
         return self._index.get(slug)
 
+    def current(self, site: Site) -> Site:
+        """Return a site as it is now. Raises ApiError, 404, if it was removed meanwhile."""
+        now = self._index.kept(site.kept_as)
+        if now is None:
+            raise unknown_site(site.slug)
+        return now
+
     def kept(self, name: str) -> Site | None:
         """Return the site whose hits and counters have a name, see `Site.kept_as`."""
         return self._index.kept(name)
@@ -95,30 +103,48 @@ class Registry:
         """Return every site, by slug."""
         return list(self._index.all)
 
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Self]:
+        """Be the only process to change sites.
+
+        Inside, the sites are known as the store holds them, with what other processes changed; look
+        them up there. While Redis is down, only the changes of this process wait for each other.
+        Raises ApiError, 503, when the store cannot be read, or another change takes too long.
+        """
+        async with self._changing, self._shared_lock():
+            try:
+                await self._load()
+                self._last_version = max(
+                    self._last_version, await repository.latest_version(self._store)
+                )
+            except StoreError as error:
+                raise unavailable(f"the store cannot be read: {error}") from error
+            yield self
+
     async def save(self, site: Site) -> None:
-        """Create or change a site. Raises StoreError; Redis follows now or within seconds."""
-        async with self._changing:
-            await repository.save(self._store, site, self._version())
-            self._index = SiteIndex({**self._index.by_slug, site.slug: site}.values())
-            await self._publish()
+        """Create or change a site, while `changing`. Raises StoreError.
+
+        Redis follows now or within seconds, as with all changes.
+        """
+        await repository.save(self._store, site, self._next_version())
+        self._index = SiteIndex({**self._index.by_slug, site.slug: site}.values())
+        await self._publish()
 
     async def remove(self, slug: str, removed: Site | None = None) -> None:
-        """Remove a site. Raises StoreError.
+        """Remove a site, while `changing`. Raises StoreError.
 
         Its counters stay in the store, and so do its settings if given: then it can be restored.
         """
-        async with self._changing:
-            await repository.remove(self._store, slug, self._version(), removed)
-            self._index = SiteIndex(site for site in self._index.all if site.slug != slug)
-            await self._publish()
+        await repository.remove(self._store, slug, self._next_version(), removed)
+        self._index = SiteIndex(site for site in self._index.all if site.slug != slug)
+        await self._publish()
 
     async def rename(self, old: str, site: Site) -> None:
-        """Give a site another slug, at once. Raises StoreError."""
-        async with self._changing:
-            await repository.rename(self._store, old, site, self._version())
-            others = (known for known in self._index.all if known.slug != old)
-            self._index = SiteIndex((*others, site))
-            await self._publish()
+        """Give a site another slug, at once, while `changing`. Raises StoreError."""
+        await repository.rename(self._store, old, site, self._next_version())
+        others = (known for known in self._index.all if known.slug != old)
+        self._index = SiteIndex((*others, site))
+        await self._publish()
 
     def parts(self, site: Site) -> tuple[Site, ...]:
         """Return the sites whose numbers make up a site's: itself, and those merged into it."""
@@ -174,13 +200,7 @@ class Registry:
         """Load the sites again and publish them; what cannot be reached is left for next time."""
         async with self._changing:
             try:
-                sites = await repository.load(self._store)
-                # A site that did not change stays the same object.
-                known = self._index.by_slug
-                self._index = SiteIndex(
-                    site if known.get(site.slug) != site else known[site.slug] for site in sites
-                )
-                self.loaded = True
+                await self._load()
             except StoreError as error:
                 self._load_outage.begins(
                     f"{error}; {len(self._index.all)} sites that are known stay"
@@ -188,7 +208,7 @@ class Registry:
             else:
                 self._load_outage.ends()
             if self.loaded:
-                await self._publish()
+                await self._publish_again()
 
     async def recall(self) -> None:
         """Read back what was last published to Redis, while the store cannot be reached."""
@@ -211,19 +231,62 @@ class Registry:
             except Exception:
                 log.exception("cannot refresh the sites")
 
-    def _version(self) -> int:
+    async def _load(self) -> None:
+        """Load the sites from the store. Raises StoreError."""
+        known = self._index.by_slug
+        # A site that did not change stays the same object.
+        self._index = SiteIndex(
+            site if known.get(site.slug) != site else known[site.slug]
+            for site in await repository.load(self._store)
+        )
+        self.loaded = True
+
+    def _next_version(self) -> int:
         self._last_version = max(self._last_version + 1, int(self._clock() * 1000))
         return self._last_version
 
+    @asynccontextmanager
+    async def _shared_lock(self) -> AsyncIterator[None]:
+        """Hold the lock of all processes, unless Redis is down. Raises ApiError, 503."""
+        lock = self._published.lock()
+        try:
+            is_mine = await lock.acquire()
+        except StateError as error:
+            log.warning("sites are changed without the lock of all processes: %s", error)
+        else:
+            if not is_mine:
+                raise unavailable("another change of sites is under way")
+        try:
+            yield
+        finally:
+            with suppress(StateError):
+                await lock.release()
+
+    async def _publish_again(self) -> None:
+        """Publish the sites if Redis has others, such as none after it was wiped."""
+        try:
+            if await self._published.read() == self._bodies():
+                self._publish_outage.ends()
+                return
+        except StateError as error:
+            self._publish_outage.begins(error)
+            return
+        # Another process may just have changed a site, which is not known here.
+        with suppress(ApiError, StoreError):
+            async with self._shared_lock():
+                await self._load()
+                await self._publish()
+
     async def _publish(self) -> None:
         try:
-            await self._published.publish(
-                {site.slug.encode(): msgspec.json.encode(site) for site in self._index.all}
-            )
+            await self._published.publish(self._bodies())
         except StateError as error:
             self._publish_outage.begins(error)
         else:
             self._publish_outage.ends()
+
+    def _bodies(self) -> dict[bytes, bytes]:
+        return {site.slug.encode(): msgspec.json.encode(site) for site in self._index.all}
 
 
 def _decode(slug: bytes, body: bytes) -> Site | None:

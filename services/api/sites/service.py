@@ -174,21 +174,35 @@ class Sites:
         now = int(self._clock() * 1000)
         fields = {**new.model_dump(), "display": merged(Display(), new.display)}
         site = _site({**fields, "created_at": now})
-        sites = self._registry.require_loaded()
-        if sites.get(site.slug) is not None:
-            raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(site.slug)} exists already"})
-        kept_as, earlier = await _read(sites.unused_name(site.slug, now))
-        site = msgspec.structs.replace(site, kept_as=kept_as, earlier=earlier)
-        if kept_as != site.slug:
-            await self._members.forget(site.slug)
-        async with self._audit.recorded(
-            who, "site.add", site.slug, site=site.slug, after=_fields(site)
-        ):
-            await _saved(sites.save(site))
+        async with self._registry.require_loaded().changing() as sites:
+            if sites.get(site.slug) is not None:
+                raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(site.slug)} exists already"})
+            kept_as, earlier = await _read(sites.unused_name(site.slug, now))
+            site = msgspec.structs.replace(site, kept_as=kept_as, earlier=earlier)
+            if kept_as != site.slug:
+                await self._members.forget(site.slug)
+            async with self._audit.recorded(
+                who, "site.add", site.slug, site=site.slug, after=_fields(site)
+            ):
+                await _saved(sites.save(site))
         return site
 
     async def edit(self, who: Principal, site: Site, changes: SiteFields) -> Site:
         """Change only the fields that are given. Raises ApiError, see also `tenancy`."""
+        async with self._registry.require_loaded().changing() as sites:
+            return await self._edit(who, sites.current(site), changes)
+
+    async def hide(self, who: Principal, site: Site, page: str, *, hidden: bool) -> Site:
+        """Hide a page from public lists, or show it there again. Raises ApiError."""
+        async with self._registry.require_loaded().changing() as sites:
+            site = sites.current(site)
+            pages = [one for one in site.hidden_pages if one != page]
+            changes = SiteFields.model_validate(
+                {"hidden_pages": [*pages, page] if hidden else pages}
+            )
+            return await self._edit(who, site, changes)
+
+    async def _edit(self, who: Principal, site: Site, changes: SiteFields) -> Site:
         given = changes.model_dump(exclude_unset=True)
         if "display" in given:
             given["display"] = merged(site.display, changes.display)
@@ -210,7 +224,7 @@ class Sites:
             before=_fields(site),
             after=_fields(edited),
         ):
-            await _saved(self._registry.require_loaded().save(edited))
+            await _saved(self._registry.save(edited))
         return edited
 
     async def zone_change(self, site: Site, zone: str) -> ZoneChange | None:
@@ -242,20 +256,27 @@ class Sites:
 
     async def remove(self, who: Principal, site: Site) -> None:
         """Remove a site; `restore` brings it back with its counts. Raises ApiError."""
-        self.merging.refuse(site, "site")
-        async with self._audit.recorded(
-            who, "site.remove", site.slug, site=site.slug, before=_fields(site)
-        ):
-            await _saved(self._registry.require_loaded().remove(site.slug, site))
+        async with self._registry.require_loaded().changing() as sites:
+            site = sites.current(site)
+            self.merging.refuse(site, "site")
+            async with self._audit.recorded(
+                who, "site.remove", site.slug, site=site.slug, before=_fields(site)
+            ):
+                await _saved(sites.remove(site.slug, site))
 
     async def rename(self, who: Principal, site: Site, to: str) -> Site:
         """Give a site another slug, or a former one; snippets and URLs with the old one still work.
 
         Raises ApiError, 409 if another site has it.
         """
-        sites = self._registry.require_loaded()
+        async with self._registry.require_loaded().changing() as sites:
+            site = await self._rename(who, sites.current(site), to)
+        return await self._rename_for_members(site)
+
+    async def _rename(self, who: Principal, site: Site, to: str) -> Site:
+        sites = self._registry
         if to == site.slug:
-            return await self._rename_for_members(site)
+            return site
         former = tuple(slug for slug in site.slugs if slug != to)
         if len(former) > MAX_FORMER:
             message = f"{site.slug} had {MAX_FORMER} other names before; it can get no more"
@@ -271,7 +292,7 @@ class Sites:
             who, "site.rename", to, site=to, before={"slug": site.slug}, after={"slug": to}
         ):
             await _saved(sites.rename(site.slug, renamed))
-        return await self._rename_for_members(renamed)
+        return renamed
 
     async def _rename_for_members(self, site: Site) -> Site:
         """Replace former slugs of a site for users and tokens; they have access by these as well.
@@ -284,7 +305,11 @@ class Sites:
 
     async def restore(self, who: Principal, slug: str) -> Site:
         """Restore a site that was removed and not erased, as it was. Raises ApiError."""
-        sites = self._registry.require_loaded()
+        async with self._registry.require_loaded().changing():
+            return await self._restore(who, slug)
+
+    async def _restore(self, who: Principal, slug: str) -> Site:
+        sites = self._registry
         if sites.get(slug) is not None:
             raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(slug)} exists"})
         removed = await _read(sites.removed(slug))

@@ -24,6 +24,7 @@ from services.state import keys
 from services.store import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.test_api.world import Clock
+from tests.integration.test_stats import changes
 from tests.integration.test_stats.expected import ALL, TOGETHER, Seen, grouped, measures, visits
 
 ROUTES = ("realtime/visitors", "aggregate", "timeseries", "breakdown")
@@ -55,7 +56,7 @@ async def test_nobody_asks_without_a_token(client: httpx.AsyncClient, route: str
 async def test_a_public_dashboard_is_for_everybody(api: Api, client: httpx.AsyncClient) -> None:
     site = api.registry.get("howe")
     assert site is not None
-    await api.registry.save(msgspec.structs.replace(site, public_dashboard=True))
+    await changes.save(api, msgspec.structs.replace(site, public_dashboard=True))
     try:
         anybody = {"Authorization": ""}
         answer = await client.get(
@@ -67,7 +68,7 @@ async def test_a_public_dashboard_is_for_everybody(api: Api, client: httpx.Async
         )
         assert other.status_code == 401
     finally:
-        await api.registry.save(site)
+        await changes.save(api, site)
 
 
 async def test_a_site_is_named_by_its_slug_or_by_a_host(
@@ -79,14 +80,14 @@ async def test_a_site_is_named_by_its_slug_or_by_a_host(
     for name in ("nobody", "example", "*", "x.ny.example"):
         assert (await ask(client, "aggregate", site_id=name)).status_code == 404
     for slug in ("one", "two"):
-        await api.registry.save(Site(slug=slug, hosts=("shared.example",)))
+        await changes.save(api, Site(slug=slug, hosts=("shared.example",)))
     shared = await ask(client, "aggregate", site_id="shared.example")
     assert shared.status_code == 400
     assert shared.json()["errors"]["site_id"] == [
         "'shared.example' is a host of one, two; expected a slug"
     ]
     for slug in ("one", "two"):
-        await api.registry.remove(slug)
+        await changes.remove(api, slug)
 
 
 @pytest.mark.parametrize(
@@ -538,14 +539,14 @@ async def test_a_month_of_which_raw_hits_are_missing_says_how_many_count(
 
 
 async def test_a_site_without_a_hit_has_zeros(api: Api, client: httpx.AsyncClient) -> None:
-    await api.registry.save(Site(slug="new", hosts=("new.example",)))
+    await changes.save(api, Site(slug="new", hosts=("new.example",)))
     query = {"site_id": "new", "metrics": ALL}
     found = await results(client, "aggregate", **query)
     assert {name: value["value"] for name, value in found.items()} == measures([])
     future = {"period": "month", "date": "2025-02-01"}
     assert len(await results(client, "timeseries", **query, **future)) == 28
     assert await results(client, "breakdown", **query, property="visit:os") == []
-    await api.registry.remove("new")
+    await changes.remove(api, "new")
 
 
 async def test_the_sites_of_a_token_are_listed_in_parts_on_and_back(

@@ -12,7 +12,7 @@ from msgspec import structs
 from services.api.app import Api
 from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.rows import panel_rows
-from tests.integration.test_stats import history
+from tests.integration.test_stats import changes, history
 from tests.integration.test_stats.expected import Seen, wall_hour
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -271,13 +271,13 @@ async def test_strangers_see_rows_of_a_public_dashboard_without_hidden_pages(
     try:
         refused = await client.get("/admin/sites/newyork/all/page")
         assert refused.status_code == 401
-        await api.registry.save(
-            structs.replace(site, public_dashboard=True, hidden_pages=("/tin-tuc/*", "/a\\b"))
+        await changes.save(
+            api, structs.replace(site, public_dashboard=True, hidden_pages=("/tin-tuc/*", "/a\\b"))
         )
         for panel in ("page", "entry_page", "exit_page"):
             rows = await file(client, panel)
             assert {row[0] for row in rows[1:]} == {"/", "/l", "/l/2", "(other)"}, panel
     finally:
         client.headers["Authorization"] = token
-        await api.registry.save(site)
+        await changes.save(api, site)
     assert "/a\\b" in {row[0] for row in await file(client, "exit_page")}

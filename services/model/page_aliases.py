@@ -53,6 +53,23 @@ class PageAliases:
         found = (page, *filter(None, (one.address_of(page) for one in self.ordered)))
         return tuple(dict.fromkeys(path for path in found if self.page_of(path) == page)) or (page,)
 
+    def addresses_below(self, stem: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the paths that count as pages that begin with `stem`, besides those pages.
+
+        First single paths, then what others begin with.
+        """
+        single, begins = list[str](), list[str]()
+        for one in self.ordered:
+            if not one.address.endswith(BELOW):
+                single += [one.address] * one.page.startswith(stem)
+                continue
+            address, page = one.address[:-1], one.page[:-1]
+            if page.startswith(stem):
+                begins.append(address)
+            elif stem.startswith(page):
+                begins.append(address + stem[len(page) :])
+        return tuple(single), tuple(begins)
+
 
 @lru_cache(maxsize=1024)
 def of(aliases: tuple[PageAlias, ...]) -> PageAliases:

@@ -182,6 +182,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             return (page,)
         return page_aliases.of(self.page_aliases).addresses_of(page)
 
+    def addresses_below(self, stem: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return which other paths count as pages below; see `PageAliases.addresses_below`."""
+        return page_aliases.of(self.page_aliases).addresses_below(stem)
+
     def hides(self, path: str) -> bool:
         """Tell whether a page, by its path as counted, is left out of public lists."""
         return any(

@@ -20,17 +20,17 @@ SELECT {page} AS page, sum(of_day) AS of_all
 FROM (
     SELECT path, toInt64(views) AS of_day
     FROM counters FINAL
-    WHERE site IN %(sites)s AND {of_period} AND path NOT IN %(no_pages)s{shown}
+    WHERE site IN %(sites)s AND {of_period} AND path NOT IN %(no_pages)s
     UNION ALL
     SELECT path, argMin(views, at) AS of_day
     FROM opening_balances
-    WHERE site IN %(sites)s AND {of_period} AND path NOT IN %(no_pages)s{shown}
+    WHERE site IN %(sites)s AND {of_period} AND path NOT IN %(no_pages)s
     GROUP BY site, path, id
     UNION ALL
     SELECT path, toInt64(views) AS of_day
     FROM returned_views FINAL
     WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s
-        AND path NOT IN %(no_pages)s{shown}
+        AND path NOT IN %(no_pages)s
     UNION ALL
     SELECT path, -any(views) AS of_day
     FROM correction_entries
@@ -39,7 +39,7 @@ FROM (
         AND run IN (SELECT run FROM corrections WHERE site IN %(sites)s)
     GROUP BY site, path, day, run
 )
-GROUP BY page
+{shown}GROUP BY page
 HAVING of_all > 0
 ORDER BY of_all DESC, page
 LIMIT %(limit)s
@@ -79,8 +79,8 @@ async def top_pages(
     """Return the pages with the most views from days[0] to days[1], and the views.
 
     The same path on several sites counts as one page. Opening balances of these days are included;
-    from ALL_TIME on, those of the total instead. `hidden` are pages to leave out; a trailing *
-    matches any ending. Raises StoreError.
+    from ALL_TIME on, those of the total instead. `hidden` are pages, as shown, to leave
+    out; a trailing * matches any ending. Raises StoreError.
     """
     rows = await store.execute(*statement_of_top(sites, days, limit, hidden, aliases))
     return [(path, views) for path, views in rows]
@@ -140,9 +140,12 @@ async def readers(
 def _without(hidden: Sequence[str]) -> tuple[str, dict[str, object]]:
     exact = [page for page in hidden if not page.endswith(ANY_TEXT)]
     begins = [page[:-1] for page in hidden if page.endswith(ANY_TEXT)]
-    values: dict[str, object] = {"no_pages": ["", OTHER_PATH, UNKNOWN_PATH, *exact]}
-    shown = ""
+    values: dict[str, object] = {"no_pages": ["", OTHER_PATH, UNKNOWN_PATH]}
+    tests = list[str]()
+    if exact:
+        values["hidden"] = exact
+        tests.append("page NOT IN %(hidden)s")
     for place, stem in enumerate(begins):
         values[f"stem_{place}"] = re.sub(r"([\\%_])", r"\\\1", stem) + "%"
-        shown += f" AND path NOT LIKE %(stem_{place})s"
-    return shown, values
+        tests.append(f"page NOT LIKE %(stem_{place})s")
+    return f"WHERE {' AND '.join(tests)}\n" if tests else "", values

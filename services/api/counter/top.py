@@ -18,7 +18,7 @@ from services.api.sites.registry import Registry
 from services.http import compression
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.page_aliases import PageAlias
-from services.model.site import Site
+from services.model.site import ANY_TEXT, Site
 from services.runtime.bounded import size_of
 from services.store import title_runs, titles
 from services.store.interface import Store
@@ -115,12 +115,19 @@ class TopPages:
             )
         period, limit = _parse(request.scope["query_string"])
         try:
+            parts = self._registry.parts(site)
+            # What is hidden on a site that was merged into this one stays hidden.
+            hidden = dict.fromkeys(
+                page if page.endswith(ANY_TEXT) else site.page_of(page)
+                for part in parts
+                for page in part.hidden_pages
+            )
             (as_of, pages, withheld), stale = await self._lists.get(
                 _List(
                     site.kept_as,
-                    tuple(part.kept_as for part in self._registry.parts(site)),
+                    tuple(part.kept_as for part in parts),
                     period,
-                    site.hidden_pages,
+                    tuple(hidden),
                     site.min_visitors,
                     site.page_aliases,
                 )

@@ -35,13 +35,19 @@ def shown_to(*, is_public: bool) -> tuple[str, ...]:
 
 
 def question_of_kind(
-    site: Site, scope: Scope, kind: Apart, by: Property = Property.PAGE, *, is_public: bool = False
+    reader: StatsReader,
+    site: Site,
+    scope: Scope,
+    kind: Apart,
+    by: Property = Property.PAGE,
+    *,
+    is_public: bool = False,
 ) -> StatsQuery:
     """Return a query for a kind, on the days of the scope; its filters, for views, do not apply."""
     question = StatsQuery(
         apart(site, kind), scope.elapsed, (Measure(kind.value),), today=scope.today
     )
-    return question.of_shown_pages(by) if is_public else question
+    return reader.for_strangers(question, by) if is_public else question
 
 
 async def first_rows(
@@ -55,7 +61,9 @@ async def first_rows(
         return PanelResult({})
     counted = await _counted(reader, site, scope)
     names = [name for name in shown_to(is_public=is_public) if PANELS[name] in counted]
-    questions = [question_of_kind(site, scope, PANELS[name], is_public=is_public) for name in names]
+    questions = [
+        question_of_kind(reader, site, scope, PANELS[name], is_public=is_public) for name in names
+    ]
     read = await asyncio.gather(*(_panel(reader, question) for question in questions))
     return PanelResult(
         {name: panel for name, panel in zip(names, read, strict=True) if panel.value}

@@ -167,7 +167,7 @@ def ended(query: StatsQuery, coverage: Coverage) -> str:
 
     Its parameters are those of `ended_parameters`.
     """
-    shown, _ = fitting(query.shown_pages if query.hides else (), "shown_")
+    shown, _ = fitting(query.shown_pages, "shown_")
     ends, pages = [], []
     coverage = _read_before(query, coverage)
     if begun := _begun(query, coverage, Property.EXIT_PAGE):
@@ -187,7 +187,7 @@ def ended(query: StatsQuery, coverage: Coverage) -> str:
 
 def ended_parameters(query: StatsQuery) -> dict[str, Any]:
     """Return the parameters of `ended`."""
-    shown = fitting(query.shown_pages if query.hides else (), "shown_")[1]
+    shown = fitting(query.shown_pages, "shown_")[1]
     return hits.parameters(query) | shown
 
 

@@ -40,7 +40,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
     snapshot  as of which moment; that of the reading if None
     opening   whether opening balances are included
     today     the site's
-    hides     whether rows are for strangers, see `of_shown_pages`
+    hidden    the pages left out of rows by EXIT_PAGE, see `of_shown_pages`
     until_ms  only what was counted before that moment, in ms since 1970; None for whole days
     """
 
@@ -51,7 +51,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
     snapshot: Snapshot | None = None
     opening: Opening = Opening.EXCLUDE
     today: int = LAST_DAY
-    hides: bool = False
+    hidden: tuple[Pattern, ...] = ()
     until_ms: int | None = None
 
     @property
@@ -83,20 +83,25 @@ class StatsQuery(msgspec.Struct, frozen=True):
         """Return the same query, to be answered as of a moment."""
         return msgspec.structs.replace(self, snapshot=snapshot)
 
-    def of_shown_pages(self, by: Property) -> "StatsQuery":
-        """Return the query with rows by a property as strangers may see them: no hidden pages."""
-        if by not in OF_PATHS or not self.site.hidden_pages:
+    def of_shown_pages(self, by: Property, parts: Iterable[Site]) -> "StatsQuery":
+        """Return the query with rows by a property as strangers may see them: no hidden pages.
+
+        parts  the site, and those merged into it: what is hidden on one of them is hidden
+        """
+        pages = dict.fromkeys(page for part in parts for page in part.hidden_pages)
+        if by not in OF_PATHS or not pages:
             return self
+        split = (tuple(page.split(ANY_TEXT)) for page in pages)
+        query = msgspec.structs.replace(self, hidden=tuple(_addresses(self.site, split)))
         if by is Property.EXIT_PAGE:
             # Filters are about the first view of a visit.
-            return msgspec.structs.replace(self, hides=True)
-        return msgspec.structs.replace(self, filters=(*self.filters, *self.shown_pages))
+            return query
+        return msgspec.structs.replace(self, filters=(*self.filters, *query.shown_pages))
 
     @property
     def shown_pages(self) -> tuple[Filter, ...]:
         """The filter that leaves the hidden pages out; () when there are none."""
-        patterns = tuple(tuple(page.split(ANY_TEXT)) for page in self.site.hidden_pages)
-        return (Filter(Property.PAGE, patterns, negated=True),) if patterns else ()
+        return (Filter(Property.PAGE, self.hidden, negated=True),) if self.hidden else ()
 
     def of_addresses(self) -> "StatsQuery":
         """Return the query with each page in its filters expanded to all paths of that page."""
@@ -187,11 +192,18 @@ def parse_breakdown(
 
 
 def _addresses(site: Site, patterns: Iterable[Pattern]) -> Iterator[Pattern]:
+    """Return patterns of paths as counted: those of pages, as shown, with all their addresses."""
     for pattern in patterns:
-        if len(pattern) > 1:
-            yield pattern
-        else:
-            yield from ((one,) for one in site.addresses_of(site.page_of(pattern[0])))
+        match pattern:
+            case (page,):
+                yield from ((one,) for one in site.addresses_of(site.page_of(page)))
+            case (stem, ""):
+                yield pattern
+                single, begins = site.addresses_below(stem)
+                yield from ((one,) for one in single)
+                yield from ((one, "") for one in begins)
+            case _:
+                yield pattern
 
 
 def whole(name: str, text: str | None, default: int, most: int) -> int:

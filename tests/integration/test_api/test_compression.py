@@ -126,7 +126,7 @@ async def test_the_most_read_pages_are_compressed_too(
     api: Api, client: httpx.AsyncClient, store: Store
 ) -> None:
     changes: dict[str, Any] = {"public_top": True, "top_min_visitors": 0}
-    await api.registry.save(msgspec.structs.replace(SITE, **changes))
+    await save(api, msgspec.structs.replace(SITE, **changes))
     for path in PATHS[:50]:
         await write_counter(
             store, "mytho", "day", date(2024, 1, 3), 0, views=5, path=path, position=1

@@ -15,6 +15,7 @@ from services.store import sites
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
+from tests.integration.test_api import changes
 from tests.integration.test_api.world import SITE, Clock, opened, write_balance, write_counter
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
@@ -116,7 +117,7 @@ async def test_the_sites_own_settings_are_where_the_address_says_nothing(
 ) -> None:
     await write_counter(store, "mytho", "total", EPOCH, 7)
     display = Display(lang=Lang.EN, digits=3, lines=())
-    await api.registry.save(msgspec.structs.replace(SITE, display=display))
+    await changes.save(api, msgspec.structs.replace(SITE, display=display))
 
     assert (await client.get(TXT)).text == "007\n"
     assert (await client.get(f"{TXT}?lines=total")).text == "007\nTotal: 7\n"
@@ -188,7 +189,7 @@ async def test_what_is_no_site_or_no_kind_is_not_found(client: httpx.AsyncClient
 
 
 async def test_a_site_may_have_a_dot_in_its_name(api: Api, client: httpx.AsyncClient) -> None:
-    await api.registry.save(msgspec.structs.replace(SITE, slug="danang.svg", kept_as="danang.svg"))
+    await changes.save(api, msgspec.structs.replace(SITE, slug="danang.svg", kept_as="danang.svg"))
     assert (await client.get("/counter/danang.svg.svg")).status_code == 200
     assert (await client.get("/counter/danang.svg")).status_code == 404
 

@@ -18,6 +18,7 @@ from services.state.online import OnlineCounts
 from services.state.state import State
 from services.store import last_done, sites
 from services.store.interface import Store, StoreUnavailableError
+from tests.integration.test_api import changes
 from tests.integration.test_api.world import EITHER_STORE, HANOI, SITE, Clock, write_counter
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), EITHER_STORE]
@@ -143,7 +144,7 @@ async def test_a_site_that_is_removed_is_told_of_no_more(
     gauges = gauges_of(api, clock)
     await gauges.measure()
     assert told("site_views", site="a", period="today") == 0
-    await api.registry.remove("a")
+    await changes.remove(api, "a")
     await gauges.measure()
     assert told("site_views", site="a", period="today") is None
 

@@ -242,6 +242,58 @@ async def test_addresses_of_one_page_are_one_number(
     assert await page(client, "cong", "/tin-cu/1") == 43
 
 
+async def test_what_is_hidden_is_named_by_no_public_list_at_any_address(
+    client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    shown, hidden = ["/khac", "/en"], ["/tin/1", "/moi/a", "/cau-cua-nguoi-la", "/cu"]
+    counted = {
+        "cong": ["/khac", "/en", "/tin-cu/1", "/tin/1", "/en/a", "/moi/a", "/cu"],
+        "xa": ["/khac", "/cau-cua-nguoi-la"],
+    }
+    await add(client, "cong", public_dashboard=True)
+    await add(client, "xa", hidden_pages=["/cau-cua-nguoi-la"])
+    await count(store, views("cong", *counted["cong"]))
+    await count(store, views("xa", *counted["xa"], begin=50))
+    changes = {
+        "hidden_pages": ["/tin-cu/1", "/moi*", "/cu"],
+        "page_aliases": [
+            {"address": "/tin-cu/1", "page": "/tin/1"},
+            {"address": "/en/*", "page": "/moi/*"},
+        ],
+    }
+    await done(client, "PATCH", "/cong", changes)
+    await done(client, "POST", "/xa/merge", {"into": "cong"})
+    later(clock)
+    assert sorted(await top(client, "cong")) == [("/en", 1), ("/khac", 2)]
+    for by in ("event:page", "visit:entry_page", "visit:exit_page"):
+        measured = {"metrics": "pageviews" if by == "event:page" else "visits"}
+        query = {"site_id": "cong", **DAY, "property": by, **measured}
+        answer = await client.get("/api/v1/stats/breakdown", params=query)
+        assert answer.status_code == 200, answer.text
+        names = {row[by.partition(":")[2]] for row in answer.json()["results"]}
+        assert names == set(shown), by
+        everything = (await stats(client, "breakdown", "cong", property=by, **measured))["results"]
+        assert {row[by.partition(":")[2]] for row in everything} == {*shown, *hidden}, by
+
+
+async def test_a_filter_of_all_pages_below_holds_their_other_addresses(
+    client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    await add(client, "cong")
+    await count(store, views("cong", "/tin/1", "/tin-cu/1", "/en/a", "/en/b/c", "/khac"))
+    aliases = [
+        {"address": "/tin-cu/1", "page": "/tin/x/1"},
+        {"address": "/en/*", "page": "/tin/*"},
+    ]
+    await done(client, "PATCH", "/cong", {"page_aliases": aliases})
+    later(clock)
+    for filters, expected in (("/tin/*", 4), ("/tin/b/*", 1), ("/tin/x*", 1), ("/khac*", 1)):
+        found = await stats(client, "aggregate", "cong", filters=f"event:page=={filters}")
+        assert found["results"]["pageviews"]["value"] == expected, filters
+        others = await stats(client, "aggregate", "cong", filters=f"event:page!={filters}")
+        assert others["results"]["pageviews"]["value"] == 5 - expected, filters
+
+
 @pytest.mark.parametrize(
     "aliases",
     [

@@ -10,6 +10,7 @@ from services.api.app import Api
 from services.model.calendar import to_day
 from services.store import peaks
 from services.store.interface import Store
+from tests.integration.test_api import changes
 from tests.integration.test_api.people import ADMIN, audit
 from tests.integration.test_api.taken_back import TODAY, at, count, take_back, view
 from tests.integration.test_api.world import EITHER_STORE, SITE, Clock
@@ -73,7 +74,7 @@ async def test_a_peak_that_was_reset_is_that_of_the_views_that_are_left(
 async def test_on_a_site_that_counts_views_only_each_view_is_somebody(
     api: Api, client: httpx.AsyncClient, store: Store
 ) -> None:
-    await api.registry.save(msgspec.structs.replace(SITE, views_only=True))
+    await changes.save(api, msgspec.structs.replace(SITE, views_only=True))
     await count(store, [view("/", at("09:00") + n, 0) for n in range(4)])
     await count(store, [view("/", at("09:01") + n, 0, visit=1) for n in range(7)])
     await peaks.write(store, [("mytho", to_day(TODAY), 90, at("10:00"))])

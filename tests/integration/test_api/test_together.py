@@ -26,6 +26,7 @@ from services.state.changes import Notice
 from services.state.state import State
 from services.store import sites
 from services.store.interface import Row, Store, StoreUnavailableError
+from tests.integration.test_api import changes
 from tests.integration.test_api.world import (
     TOKEN,
     Clock,
@@ -163,7 +164,7 @@ async def test_a_site_removed_while_it_waits_does_not_spoil_the_others(
     waiting = [
         asyncio.create_task(counters.answer(site, Metric.VISITS, {})) for site in (gone, here)
     ]
-    await api.registry.remove("site-6")
+    await changes.remove(api, "site-6")
     failed, answered = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert isinstance(answered, tuple)

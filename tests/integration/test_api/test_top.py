@@ -11,6 +11,7 @@ import pytest
 from services.api.app import Api
 from services.model.calendar import EPOCH
 from services.store.interface import Store
+from tests.integration.test_api import changes
 from tests.integration.test_api.people import ADMIN, audit
 from tests.integration.test_api.taken_back import at, count, view
 from tests.integration.test_api.world import EITHER_STORE, SITE, Clock, write_counter
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), EITHER_STORE]
 
 async def publish(api: Api, **settings: Any) -> None:
     settings = {"top_min_visitors": 0, **settings}
-    await api.registry.save(msgspec.structs.replace(SITE, public_top=True, **settings))
+    await changes.save(api, msgspec.structs.replace(SITE, public_top=True, **settings))
 
 
 async def views(store: Store, day: date, path: str, count: int, position: int = 1) -> None:
@@ -97,7 +98,7 @@ async def test_only_a_site_that_allows_it_tells_its_pages(
     assert (refused.status_code, list(refused.json()["errors"])) == (403, ["site"])
     await publish(api)
     assert await pages(client) == []
-    await api.registry.save(SITE)
+    await changes.save(api, SITE)
     assert (await client.get(TOP)).status_code == 403
     assert (await client.get("/api/top/nobody")).status_code == 404
 

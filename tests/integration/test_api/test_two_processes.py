@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.state import keys
+from services.state.sites import PublishedSites
 from services.state.state import State
 from services.store.interface import Store
 from tests.integration.test_api.world import TOKEN, Clock, serving
@@ -99,17 +100,15 @@ async def test_ingest_keeps_a_site_that_the_other_process_does_not_know_yet(
     made = await client.post("/api/admin/sites", json={"slug": "danang"}, headers=ADMIN)
     assert made.status_code == 201
     assert (await patched(other, metric="views")).status_code == 200
-    published = {
-        key.decode(): json.loads(body) for key, body in (await redis.hgetall("sites")).items()
-    }
-    assert set(published) == {"mytho", "danang"}
-    assert published["mytho"]["metric"] == "views"
+    published = await PublishedSites(State(redis)).read()
+    assert set(published) == {b"mytho", b"danang"}
+    assert json.loads(published[b"mytho"])["metric"] == "views"
 
 
 async def test_changes_at_once_are_all_kept(
     client: httpx.AsyncClient, other: httpx.AsyncClient, api: Api
 ) -> None:
-    changes = (
+    changes: tuple[dict[str, object], ...] = (
         {"hosts": ["a.example"]},
         {"name": "Mỹ Tho"},
         {"metric": "views"},

@@ -8,6 +8,7 @@ import pytest
 
 from services.api.app import Api
 from services.model.site import Site
+from tests.integration.test_api import changes
 from tests.integration.test_api.people import add_user, browser
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -127,7 +128,7 @@ async def said(
 async def test_what_a_page_says_in_english_it_does_not_say_in_vietnamese(
     api: Api, client: httpx.AsyncClient
 ) -> None:
-    await api.registry.save(Site(slug="huyen", name="Huyện Châu Thành", hosts=("*.chau.example",)))
+    await changes.save(api, Site(slug="huyen", name="Huyện Châu Thành", hosts=("*.chau.example",)))
     await add_user(client, "lan", "owner", ("*",))
     async with browser(client, "lan") as lan:
         group = {"slug": "mytho", "name": "Huyện", "sites": ["mytho"], "public": True}

@@ -23,8 +23,8 @@ from services.model.site import Site
 from services.state import keys
 from services.store import hits as repository
 from services.store.interface import Limits, Store
+from tests.integration.test_api import changes
 from tests.integration.test_api.world import Clock
-from tests.integration.test_stats import changes
 from tests.integration.test_stats.expected import ALL, TOGETHER, Seen, grouped, measures, visits
 
 ROUTES = ("realtime/visitors", "aggregate", "timeseries", "breakdown")

@@ -12,7 +12,8 @@ from msgspec import structs
 from services.api.app import Api
 from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.rows import panel_rows
-from tests.integration.test_stats import changes, history
+from tests.integration.test_api import changes
+from tests.integration.test_stats import history
 from tests.integration.test_stats.expected import Seen, wall_hour
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

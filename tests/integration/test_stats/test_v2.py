@@ -12,7 +12,7 @@ from services.api.stats.measures import Measure, change
 from services.api.stats.traffic_sources import traffic_sources
 from services.model.calendar import to_day
 from services.model.hit import Hit
-from tests.integration.test_stats import changes
+from tests.integration.test_api import changes
 from tests.integration.test_stats.expected import TOGETHER, Seen, grouped, measures, wall_hour
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

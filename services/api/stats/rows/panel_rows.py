@@ -170,11 +170,13 @@ class PanelRows:
     def _question(self, rows: RowsQuery) -> StatsQuery:
         if rows.kind is not None:
             site, scope = self._site, self._scope
-            question = question_of_kind(site, scope, rows.kind, is_public=self._is_public)
+            question = question_of_kind(
+                self._reader, site, scope, rows.kind, is_public=self._is_public
+            )
             filters = (Filter(Property.PAGE, ((rows.of,),)),) if rows.of else question.filters
             return msgspec.structs.replace(question, filters=filters)
         question = question_of(self._site, self._scope, rows.measures)
-        return question.of_shown_pages(rows.by) if self._is_public else question
+        return self._reader.for_strangers(question, rows.by) if self._is_public else question
 
 
 def panel_of(name: str) -> Property:

@@ -12,6 +12,7 @@ import pytest
 from services.api.app import Api
 from services.http.compression import MIN_BYTES
 from services.store.interface import Store
+from tests.integration.test_api.changes import save
 from tests.integration.test_api.world import SITE, write_counter
 
 COUNTER = "/api/counter/mytho"

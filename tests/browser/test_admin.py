@@ -260,6 +260,50 @@ def test_the_audit_log_tells_who_did_all_this(owner: Desk) -> None:
     expect(page.locator(".audit tbody th")).to_have_count(1)
 
 
+def test_what_was_typed_of_the_block_survives_a_mistake_and_a_question(owner: Desk, up: Up) -> None:
+    page = owner.open(f"/admin/sites/{SITE}/settings")
+    preview = page.frame_locator("[data-preview]")
+    page.get_by_label("Tiêu đề", exact=True).fill("Số người xem")
+    page.get_by_label("Chữ sau con số").fill("lượt")
+    page.get_by_label("Biểu tượng").select_option("tile")
+    page.get_by_label("Chỉ số hiển thị").select_option("Lượt xem")
+    page.get_by_label("Tháng này", exact=True).uncheck()
+    page.get_by_label("Nhãn khác: Hôm nay").fill("Trong ngày")
+    saved = page.request.get(f"{up.url}/api/admin/sites/{SITE}").json()
+
+    def expect_all() -> None:
+        expect(preview.get_by_role("main")).to_contain_text("Số người xem")
+        expect(preview.get_by_role("main")).to_contain_text("Trong ngày")
+        expect(preview.get_by_role("main")).to_contain_text("4 lượt")
+        expect(preview.locator("li svg").first).to_be_visible()
+        expect(page.get_by_label("Tiêu đề", exact=True)).to_have_value("Số người xem")
+        expect(page.get_by_label("Chữ sau con số")).to_have_value("lượt")
+        expect(page.get_by_label("Biểu tượng")).to_have_value("tile")
+        expect(page.get_by_label("Chỉ số hiển thị")).to_have_value("views")
+        expect(page.get_by_label("Tháng này", exact=True)).not_to_be_checked()
+        expect(page.get_by_label("Nhãn khác: Hôm nay")).to_have_value("Trong ngày")
+
+    expect_all()
+    page.get_by_label("Múi giờ").fill("Asia/Atlantis")
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    expect(page.get_by_role("alert")).to_contain_text("Asia/Atlantis")
+    expect_all()
+    page.get_by_label("Múi giờ").fill("Asia/Seoul")
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    expect(page.get_by_role("alert")).to_contain_text("Asia/Seoul có hiệu lực từ")
+    expect_all()
+    assert page.request.get(f"{up.url}/api/admin/sites/{SITE}").json() == saved
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    expect(page.get_by_role("status")).to_have_text("Đã lưu.")
+    expect_all()
+    page.get_by_label("Nhãn khác: Hôm nay").fill("")
+    expect(preview.get_by_role("main")).to_contain_text("Hôm nay")
+    page.get_by_label("Múi giờ").fill("Asia/Ho_Chi_Minh")
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    expect(page.get_by_role("status")).to_have_text("Đã lưu.")
+    owner.wrong = [said for said in owner.wrong if "400" not in said]
+
+
 def test_a_public_dashboard_is_read_by_anybody_and_only_then(
     browser: Browser, owner: Desk, up: Up
 ) -> None:

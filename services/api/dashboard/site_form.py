@@ -1,9 +1,9 @@
 """The forms for a new site and for its settings; errors are shown above what was typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import available_timezones
 
 import msgspec
@@ -37,6 +37,24 @@ from services.model.wordings import Wording
 
 SITE = f"{HOME}/sites/"
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
+
+
+class _Block(NamedTuple):
+    """The fields of the form for how the block looks, as they are shown.
+
+    chosen  the value of each choice; '' for one that is not set
+    lines   every line in order, and whether it is shown
+    labels  the text for each line; '' for the usual one
+    """
+
+    metric: str
+    digits: str
+    chosen: Mapping[str, str]
+    heading: str
+    unit: str
+    no_heading: bool
+    lines: Sequence[tuple[Line, bool]]
+    labels: Mapping[Line, str]
 
 
 async def new_site(page: PageRequest) -> Response:
@@ -157,9 +175,11 @@ async def _zone_change(page: PageRequest, site: Site) -> ZoneChange | None:
 def _settings(
     page: PageRequest, site: Site, errors: Mapping[str, str], plan: ZoneChange | None = None
 ) -> Response:
-    display, look = site.display, Look.of(site.display)
-    rest = [line for line in Line if line not in look.lines]
-    choices = {name: list(kind) for name, kind in CHOICES.items()}
+    look, typed = Look.of(site.display), page.form if errors or plan else None
+    # Unset is a choice of its own: for the theme, the element then follows its page, and the badge
+    # is light; for the gap, it depends on the wording.
+    choices: dict[str, list[str]] = {name: [*kind] for name, kind in CHOICES.items()}
+    choices |= {"theme": ["", *Theme], "gap": ["", *Gap]}
     zone_waits = site.timezone_from > page.dependencies.clock() * 1000
     may_publish = page.principal.is_owner or page.dependencies.sites.editors_publish
     return page.render(
@@ -168,7 +188,7 @@ def _settings(
         frames=True,
         site=site,
         may_publish=may_publish or site.public_dashboard,
-        form=page.form if errors or plan else None,
+        form=typed,
         errors=errors,
         zone_from=page.t.moment(site.timezone_from, site.timezone) if zone_waits else "",
         plan=plan,
@@ -182,18 +202,49 @@ def _settings(
             msgspec.structs.replace(site, default_period=DefaultPeriod.OF_GROUP)
         )
         or DEFAULT_PERIOD,
-        display=display,
-        look=look,
-        lines=[(line, True) for line in look.lines] + [(line, False) for line in rest],
+        block=_saved_block(site) if typed is None else _typed_block(typed),
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
-        # Unset is a choice of its own: for the theme, the element then follows its page, and the
-        # badge is light; for the gap, it depends on the wording.
-        choices=choices | {"theme": ["", *Theme], "gap": ["", *Gap]},
-        chosen={name: getattr(look, name) for name in choices}
-        | {"theme": display.theme or "", "gap": display.gap or ""},
+        choices=choices,
+        unset_gaps={wording: Look.of(Display(wording=wording)).gap for wording in Wording},
         most_digits=MAX_DIGITS,
     )
+
+
+def _saved_block(site: Site) -> _Block:
+    """Return how the block looks, as it is saved."""
+    display, look = site.display, Look.of(site.display)
+    return _Block(
+        site.metric,
+        str(display.digits or 0),
+        {name: getattr(look, name) for name in CHOICES}
+        | {"theme": display.theme or "", "gap": display.gap or ""},
+        display.heading or "",
+        display.unit or "",
+        display.heading == "",
+        _ticked(look.lines),
+        {line: (display.labels or {}).get(line, "") for line in Line},
+    )
+
+
+def _typed_block(form: Form) -> _Block:
+    """Return how the block shall look, as it was typed."""
+    return _Block(
+        form.get("metric"),
+        form.get("digits"),
+        {name: form.get(name) for name in CHOICES},
+        form.get("heading"),
+        form.get("unit"),
+        form.on("no_heading"),
+        _ticked([Line(line) for line in form.all("lines") if line in list(Line)]),
+        {line: form.get(f"label-{line}") for line in Line},
+    )
+
+
+def _ticked(lines: Sequence[Line]) -> list[tuple[Line, bool]]:
+    """Return every line, and whether it is shown: those that are first, in their order."""
+    shown = list(dict.fromkeys(lines))
+    return [(line, True) for line in shown] + [(line, False) for line in Line if line not in shown]
 
 
 def _aliases(text: str) -> list[dict[str, str]]:

@@ -41,14 +41,16 @@
   });
 
   // Names of countries, as the browser knows them.
-  const countries = new Intl.DisplayNames([lang], { type: "region", fallback: "code" });
-  every("[data-country]", (link) => {
-    try {
-      link.textContent = countries.of(link.dataset.country);
-    } catch {
-      // No country has this code; it stays.
-    }
-  });
+  if (Intl.DisplayNames) {
+    const countries = new Intl.DisplayNames([lang], { type: "region", fallback: "code" });
+    every("[data-country]", (link) => {
+      try {
+        link.textContent = countries.of(link.dataset.country);
+      } catch {
+        // No country has this code; it stays.
+      }
+    });
+  }
 
   // The numbers at a point of the chart, as a tip beside it.
   every(".plot", (plot) => {
@@ -166,14 +168,19 @@
     const show = () => {
       const given = new FormData(form);
       const asked = new URLSearchParams();
-      for (const name of ["lang", "theme", "preset", "format", "digits", "metric"]) {
+      for (const name of ["metric", "unit", ...frame.dataset.choices.split(" ")]) {
         if (given.get(name)) asked.set(name, given.get(name));
       }
+      // What is not chosen is not as it was saved, either.
+      if (!given.get("theme")) asked.set("theme", "light");
+      if (!given.get("gap")) asked.set("gap", JSON.parse(frame.dataset.gaps)[given.get("wording")]);
+      if (!given.get("unit")) asked.set("unit", "");
       asked.set("digits", String(Math.min(20, Math.max(0, Number.parseInt(given.get("digits"), 10) || 0))));
       asked.set("lines", given.getAll("lines").join(","));
       asked.set("heading", given.has("no_heading") ? "" : given.get("heading") || frame.dataset.heading);
-      for (const [name, value] of given) {
-        if (name.startsWith("label-") && value) asked.set(name, value);
+      for (const field of form.querySelectorAll("[name^=label-]")) {
+        const usual = field.defaultValue && field.closest("li").querySelector("label").textContent;
+        if (field.value || usual) asked.set(field.name, field.value || usual);
       }
       const address = `${frame.dataset.preview}?${asked}`;
       if (frame.getAttribute("src") !== address) frame.contentWindow.location.replace(address);
@@ -182,6 +189,7 @@
       clearTimeout(waiting);
       waiting = setTimeout(show, 250);
     });
+    if ("typed" in frame.dataset) show();
   });
 
   // What cannot be taken back is asked twice.

@@ -26,6 +26,7 @@ HOME = "/admin"
 
 T = TypeVar("T", bound=BaseModel)
 
+_MAX_FIELDS = 20
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -155,11 +156,14 @@ def whoami_of(who: Principal, csrf: str | None) -> Whoami:
 
 
 async def _form(request: Request) -> _Form | None:
-    """Return the fields of a form, None when the body is not one."""
+    """Return the fields of a form, None when the body is not one. Raises ApiError."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         return None
     text = (await request.body()).decode("utf-8", "replace")
-    given = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+    try:
+        given = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+    except ValueError:
+        raise bad_request("body", f"expected at most {_MAX_FIELDS} fields") from None
     return msgspec.convert(given, _Form)
 
 
@@ -173,7 +177,7 @@ async def _json(request: Request, kind: type[T]) -> T:
     """Return the body as a model. Raises RequestValidationError as FastAPI would."""
     try:
         given = msgspec.json.decode(await request.body())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request("body", f"this is no JSON: {error}") from None
     try:
         return kind.model_validate(given)

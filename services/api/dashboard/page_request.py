@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -203,7 +204,8 @@ class PageRequest:
                 language.COOKIE,
                 self.t.lang,
                 max_age=_YEAR_SECONDS,
-                path=self._home if self.shown is None else self.shown.base,
+                # As browsers write it: decoded, it could hold a character that ends the path.
+                path=quote(self._home if self.shown is None else self.shown.base),
                 secure=self.is_secure,
                 httponly=True,
                 samesite="lax",

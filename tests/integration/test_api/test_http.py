@@ -44,6 +44,44 @@ async def test_bad_input_is_refused_in_one_shape(
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+DEEP = b"[" * 60_000
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "body"),
+    [
+        ("/api/v2/query", JSON, b'{"site_id": "\xff"}'),
+        ("/api/v2/query", JSON, DEEP),
+        ("/api/admin/sign-in", JSON, b'{"name": "\xff"}'),
+        ("/api/admin/sign-in", JSON, DEEP),
+        ("/api/admin/sign-in", FORM, b"&".join(b"a%d=" % number for number in range(21))),
+        ("/api/admin/sign-out", FORM, b"&".join(b"a%d=" % number for number in range(21))),
+        ("/admin/sign-in", FORM, b"&".join(b"a%d=" % number for number in range(2000))),
+    ],
+)
+async def test_bodies_that_nobody_would_send_are_refused(
+    client: httpx.AsyncClient, address: str, kind: str, body: bytes
+) -> None:
+    answer = await client.post(address, content=body, headers={"Content-Type": kind})
+    assert answer.status_code in {400, 401}, answer.text
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("name", ["%C4%91", "a%3Bdomain=evil.example"])
+async def test_the_path_of_a_cookie_is_that_of_its_page_whatever_it_is_called(
+    client: httpx.AsyncClient, name: str
+) -> None:
+    page = f"/public/groups/{name}"
+    answer = await client.get(f"{page}?lang=vi", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    attributes = answer.headers["set-cookie"].split("; ")
+    assert [one for one in attributes if one.lower().startswith(("path", "domain"))] == [
+        f"Path={page.replace('=', '%3D')}"
+    ]
+
+
 async def test_head_options_and_post(client: httpx.AsyncClient) -> None:
     head = await client.head(COUNTER)
     assert (head.status_code, head.content) == (200, b"")

@@ -89,7 +89,7 @@ async def _decoded(request: Request) -> dict[str, Any]:
     if problem is None:
         try:
             given = msgspec.json.decode(content)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             problem = bad_request("body", f"it cannot be read as JSON: {error}")
         else:
             if isinstance(given, dict):

@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -258,6 +259,34 @@ def test_the_audit_log_tells_who_did_all_this(owner: Desk) -> None:
     page.get_by_label("Thao tác").select_option("Thêm trang web")
     page.get_by_role("button", name="Áp dụng").click()
     expect(page.locator(".audit tbody th")).to_have_count(1)
+
+
+def test_the_wording_of_another_counter_brings_its_lines(owner: Desk, up: Up) -> None:
+    site = f"{up.url}/api/admin/sites/{SITE}"
+    token = {"Authorization": f"Bearer {(up.data / 'token').read_text().strip()}"}
+    assert httpx.patch(site, json={"display": None}, headers=token).status_code == 200
+    page = owner.open(f"/admin/sites/{SITE}/settings")
+    preview = page.frame_locator("[data-preview]")
+
+    def save() -> dict[str, Any]:
+        page.get_by_role("button", name="Lưu thay đổi").click()
+        expect(page.get_by_role("status")).to_have_text("Đã lưu.")
+        display: dict[str, Any] = page.request.get(site).json().get("display") or {}
+        return display
+
+    page.get_by_label("Dòng và nhãn theo").select_option("nukeviet")
+    expect(preview.get_by_role("main")).to_contain_text("Tháng hiện tại")
+    expect(preview.get_by_text("Hôm qua")).to_have_count(0)
+    assert "lines" not in (display := save())
+    assert display["wording"] == "nukeviet"
+    expect(page.get_by_label("Hôm qua", exact=True)).not_to_be_checked()
+    page.get_by_label("Số chữ số").fill("7")
+    expect(preview.get_by_role("img")).to_be_visible()
+    assert "lines" not in save(), "the total is on top, not in the list as well"
+    page.get_by_label("Hôm qua", exact=True).check()
+    assert "yesterday" in save()["lines"], "who ticks a line chooses all"
+    page.get_by_label("Ngôn ngữ").select_option("en")
+    expect(preview.get_by_role("main")).to_contain_text("Visitor statistics")
 
 
 def test_what_was_typed_of_the_block_survives_a_mistake_and_a_question(owner: Desk, up: Up) -> None:

@@ -44,6 +44,7 @@ class _Block(NamedTuple):
 
     chosen  the value of each choice; '' for one that is not set
     lines   every line in order, and whether it is shown
+    usual   those that are shown if nobody chose any, separated by commas
     labels  the text for each line; '' for the usual one
     """
 
@@ -54,6 +55,7 @@ class _Block(NamedTuple):
     unit: str
     no_heading: bool
     lines: Sequence[tuple[Line, bool]]
+    usual: str
     labels: Mapping[Line, str]
 
 
@@ -206,7 +208,7 @@ def _settings(
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
         choices=choices,
-        unset_gaps={wording: Look.of(Display(wording=wording)).gap for wording in Wording},
+        usual=_usual(),
         most_digits=MAX_DIGITS,
     )
 
@@ -223,6 +225,7 @@ def _saved_block(site: Site) -> _Block:
         display.unit or "",
         display.heading == "",
         _ticked(look.lines),
+        ",".join(_usual_lines(look.digits, look.wording)),
         {line: (display.labels or {}).get(line, "") for line in Line},
     )
 
@@ -237,8 +240,32 @@ def _typed_block(form: Form) -> _Block:
         form.get("unit"),
         form.on("no_heading"),
         _ticked([Line(line) for line in form.all("lines") if line in list(Line)]),
+        form.get("usual_lines"),
         {line: form.get(f"label-{line}") for line in Line},
     )
+
+
+def _usual_lines(digits: int, wording: Wording | None) -> tuple[Line, ...]:
+    return Look.of(Display(digits=digits, wording=wording)).lines
+
+
+@lru_cache(maxsize=1)
+def _usual() -> dict[str, dict[str, Any]]:
+    """Return what a block has by its wording and language, where nothing else is set."""
+    looks = {
+        f"{wording} {lang}": Look.of(Display(wording=wording, lang=lang))
+        for wording in Wording
+        for lang in Lang
+    }
+    return {
+        name: {
+            "heading": look.heading,
+            "gap": look.gap,
+            "lines": list(look.lines),
+            "labels": dict(look.labels),
+        }
+        for name, look in looks.items()
+    }
 
 
 def _ticked(lines: Sequence[Line]) -> list[tuple[Line, bool]]:
@@ -266,7 +293,11 @@ def _display(form: Form) -> dict[str, Any]:
     top = whole_number(form.get("digits")) or 0
     lines = form.all("lines")
     wording = Wording(chosen["wording"]) if chosen["wording"] in list(Wording) else None
-    unset = Look.of(Display(digits=min(top, MAX_DIGITS), wording=wording)).lines
+    # Whoever left the lines as they came chose none, whatever else was chosen.
+    unset = (
+        [*_usual_lines(min(top, MAX_DIGITS), wording)],
+        form.get("usual_lines").split(",") if form.on("usual_lines") else None,
+    )
     labels = {
         line.value: label
         for line in Line
@@ -276,7 +307,7 @@ def _display(form: Form) -> dict[str, Any]:
     return {
         **chosen,
         "digits": top or None,
-        "lines": None if lines == [*unset] else lines,
+        "lines": None if lines in unset else lines,
         "heading": None if heading == HEADINGS[lang] else heading,
         "labels": labels or None,
         "unit": form.get("unit") or None,

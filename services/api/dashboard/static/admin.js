@@ -172,15 +172,19 @@
         if (given.get(name)) asked.set(name, given.get(name));
       }
       // What is not chosen is not as it was saved, either.
+      const usual = JSON.parse(frame.dataset.usual)[`${given.get("wording")} ${given.get("lang")}`];
       if (!given.get("theme")) asked.set("theme", "light");
-      if (!given.get("gap")) asked.set("gap", JSON.parse(frame.dataset.gaps)[given.get("wording")]);
+      if (!given.get("gap")) asked.set("gap", usual.gap);
       if (!given.get("unit")) asked.set("unit", "");
-      asked.set("digits", String(Math.min(20, Math.max(0, Number.parseInt(given.get("digits"), 10) || 0))));
-      asked.set("lines", given.getAll("lines").join(","));
-      asked.set("heading", given.has("no_heading") ? "" : given.get("heading") || frame.dataset.heading);
+      const digits = Math.min(20, Math.max(0, Number.parseInt(given.get("digits"), 10) || 0));
+      asked.set("digits", String(digits));
+      const lines = given.getAll("lines").join(",");
+      const unset = usual.lines.filter((line) => !(digits && line === "total")).join(",");
+      asked.set("lines", lines === given.get("usual_lines") ? unset : lines);
+      asked.set("heading", given.has("no_heading") ? "" : given.get("heading") || usual.heading);
       for (const field of form.querySelectorAll("[name^=label-]")) {
-        const usual = field.defaultValue && field.closest("li").querySelector("label").textContent;
-        if (field.value || usual) asked.set(field.name, field.value || usual);
+        const label = field.value || (field.defaultValue && usual.labels[field.name.slice(6)]);
+        if (label) asked.set(field.name, label);
       }
       const address = `${frame.dataset.preview}?${asked}`;
       if (frame.getAttribute("src") !== address) frame.contentWindow.location.replace(address);

@@ -123,7 +123,10 @@ class LogAdmin(ABC):
 
     @abstractmethod
     async def copy(self, partition: int, copies: Sequence[Copy]) -> int:
-        """Append copies, at least one, in order; return the position after the last one."""
+        """Append copies, at least one, in order; return the position after the last one.
+
+        A LogError leaves open how many were appended: empty the log before another attempt.
+        """
 
 
 def refuse_moved(mark: MoveMark | None) -> None:

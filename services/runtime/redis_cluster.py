@@ -67,7 +67,9 @@ class ClusterRedis(RoutedRedis):
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
 
-    async def route(self, commands: Sequence[Command], hold: Hold | None = None) -> Routed:
+    async def route(
+        self, commands: Sequence[Command], hold: Hold | None = None, *, once: bool = False
+    ) -> Routed:
         """See RoutedRedis."""
         replies: list[Any] = [None] * len(commands)
         holding = 0 if hold is None else hold.replicas
@@ -82,7 +84,7 @@ class ClusterRedis(RoutedRedis):
         for number in count():
             await self._slots.current()
             sending, pending = self._groups(pending), []
-            for node, answers in (await self._together(sending, hold, number == 0)).items():
+            for node, answers in (await self._together(sending, hold, number == 0, once)).items():
                 group = sending[node]
                 if answers is None:
                     pending += group
@@ -116,15 +118,15 @@ class ClusterRedis(RoutedRedis):
         return groups
 
     async def _together(
-        self, groups: Mapping[Node, list[_Sent]], hold: Hold | None, again: bool
+        self, groups: Mapping[Node, list[_Sent]], hold: Hold | None, again: bool, once: bool
     ) -> dict[Node, list[Any] | None]:
         """Send each node its commands, and return the replies once all nodes are done.
 
-        With `again`, they are None for a node that was lost and is known to have been replaced.
-        Raises any other failure.
+        With `again` and not `once`, they are None for a node that was lost and replaced. Raises any
+        other failure.
         """
         answers = await asyncio.gather(
-            *(self._to(node, group, hold) for node, group in groups.items()),
+            *(self._to(node, group, hold, once) for node, group in groups.items()),
             return_exceptions=True,
         )
         told: dict[Node, list[Any] | None] = {}
@@ -132,7 +134,7 @@ class ClusterRedis(RoutedRedis):
             if not isinstance(answer, BaseException):
                 told[node] = answer
                 continue
-            if not (again and isinstance(answer, RedisConnectionError)):
+            if once or not (again and isinstance(answer, RedisConnectionError)):
                 raise answer
             await self._slots.current()
             if any(self._slots.node(sent.slot) == node for sent in group):
@@ -140,7 +142,7 @@ class ClusterRedis(RoutedRedis):
             told[node] = None
         return told
 
-    async def _to(self, node: Node, group: list[_Sent], hold: Hold | None) -> list[Any]:
+    async def _to(self, node: Node, group: list[_Sent], hold: Hold | None, once: bool) -> list[Any]:
         """Return a node's replies to commands, followed by those about its replicas."""
         wire: list[Command] = []
         shown: list[int] = []
@@ -157,15 +159,15 @@ class ClusterRedis(RoutedRedis):
                 wire.append(("EVAL", hold.touch, 1, _key(group[-1].command)))
             shown.append(len(wire))
             wire.append(("WAIT", hold.replicas, hold.wait_ms))
-        replies = await self._exchange(node, wire)
+        replies = await self._exchange(node, wire, once)
         return [replies[place] for place in shown]
 
-    async def _exchange(self, node: Node, wire: Sequence[Command]) -> list[Any]:
+    async def _exchange(self, node: Node, wire: Sequence[Command], once: bool = False) -> list[Any]:
         pool = self._slots.client(node).connection_pool
         try:
             connection = await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
-                replies = await exchange(connection, list(map(packed, wire)))
+                replies = await exchange(connection, list(map(packed, wire)), once=once)
             finally:
                 await pool.release(connection)
         except BaseException:
@@ -185,10 +187,7 @@ class ClusterRedis(RoutedRedis):
         return sent if isinstance(answer, TryAgainError) else None
 
     async def transact(self, commands: Sequence[Command]) -> list[Any]:
-        """Execute commands on keys of one slot as a transaction; return their replies.
-
-        Raises RedisError.
-        """
+        """Return the replies to a transaction on keys of one slot. Raises RedisError."""
         slots = {_slot(command) for command in commands}
         if len(slots) != 1:
             raise RedisError("a cluster has no transaction over keys of several slots")

@@ -38,11 +38,14 @@ class RoutedRedis(Redis):
     """
 
     @abstractmethod
-    async def route(self, commands: Sequence[Command], hold: Hold | None = None) -> Routed:
+    async def route(
+        self, commands: Sequence[Command], hold: Hold | None = None, *, once: bool = False
+    ) -> Routed:
         """Send commands to the masters of their keys, all masters at once.
 
-        Replies may be errors. Only commands with the same key keep their order. Raises RedisError
-        if a master does not answer; others may have executed their commands.
+        Replies may be errors. Only commands with the same key keep their order. With `once`, what a
+        master may have executed is not sent again, even to its successor. Raises RedisError if a
+        master does not answer; others may have executed their commands.
         """
 
     @abstractmethod

@@ -3,13 +3,16 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from services.log.admin import place
+from services.log import keys
+from services.log.admin import Copy, place
 from services.log.entries import LogEntry
 from services.log.errors import LogError
 from services.log.interface import ImportOutcome, Log, LogProducer, Record
@@ -18,6 +21,9 @@ from services.log.moving import MoveReport, move
 from services.log.open import open_log
 from services.log.written_number import written_number
 from services.model.partition import partition_of
+from services.runtime import redis_cluster
+from services.runtime.redis_wire import exchange
+from tests.chaos.proxy import Proxy
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
@@ -203,3 +209,75 @@ async def test_what_was_in_a_transaction_when_the_log_was_sealed_is_moved(
     report = await moving
     assert [record.value for record in await read(redis, 0)] == taken
     assert (report.entries, report.waiting) == (len(taken), len(taken))
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Log]:
+    log = open_log(url, partitions=PARTITIONS, answer_seconds=2 * PATIENCE_SECONDS)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def assert_moved_exactly(source: Log, target: Log) -> None:
+    """Move a log, starting over after a failure, as the command tells to; nothing is twice."""
+    before = [await read(source, number, least=1) for number in range(PARTITIONS)]
+    with suppress(LogError):
+        await moved(source, target)
+    await moved(source, target)
+    after = [await read(target, number, least=1) for number in range(PARTITIONS)]
+    assert list(map(places, after)) == list(map(places, before))
+
+
+async def test_a_connection_lost_after_entries_were_copied_copies_none_twice(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis.client() as client:
+        client.flushall()
+    async with (
+        Proxy(redis.port) as proxy,
+        opened(redis.url) as source,
+        opened(f"redis://127.0.0.1:{proxy.port}/1") as target,
+    ):
+        await append(source, "first", 1, 5)
+        copy = target.admin.copy
+
+        async def lost(partition: int, copies: Sequence[Copy]) -> int:
+            monkeypatch.setattr(target.admin, "copy", copy)
+            proxy.delay = PATIENCE_SECONDS
+            copying = asyncio.create_task(copy(partition, copies))
+            with redis.client() as client:
+                client.select(1)
+                for _ in rounds(0.01):
+                    if client.xlen(keys.stream(partition)) == len(copies):
+                        break
+                    await asyncio.sleep(0.01)
+            proxy.delay = 0
+            proxy.reset()
+            return await copying
+
+        monkeypatch.setattr(target.admin, "copy", lost)
+        await assert_moved_exactly(source, target)
+
+
+@pytest.mark.parametrize("logs", ["redis+cluster"], indirect=True)
+async def test_a_node_replaced_after_entries_were_copied_gets_none_of_them_again(
+    logs: tuple[Log, Log], cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = logs
+    await append(source, "first", 1, 5)
+
+    stream = keys.stream(PARTITION)
+
+    async def lost(connection: Any, packed: Sequence[bytes], **how: bool) -> list[Any]:
+        replies = await exchange(connection, packed, **how)
+        if b"XADD\r\n" in packed[0] and stream.encode() in packed[0]:
+            monkeypatch.undo()
+            owner = cluster.owner(stream)
+            cluster.move(stream, next(node for node in cluster.masters() if node is not owner))
+            raise RedisConnectionError("lost")
+        return replies
+
+    monkeypatch.setattr(redis_cluster, "exchange", lost)
+    await assert_moved_exactly(source, target)

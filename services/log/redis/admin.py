@@ -181,14 +181,14 @@ class RedisAdmin(LogAdmin):
             return await clock_ms(self._redis)
 
     async def copy(self, partition: int, copies: Sequence[Copy]) -> int:
-        """See LogAdmin."""
+        """See LogAdmin. After a lost connection the move starts over, from an empty stream."""
         stream = keys.stream(partition)
         adding: list[raw_pipeline.Command] = []
         for each in copies:
             fields = [part for pair in {**each.headers, "b": each.value}.items() for part in pair]
             adding.append(("XADD", stream, "*", *fields))
         with translated():
-            added = await self._replicas.send(self._redis, adding)
+            added = await self._replicas.send(self._redis, adding, once=True)
         return entry_ids.of_entry(added[-1]) + 1
 
 

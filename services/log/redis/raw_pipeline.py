@@ -16,16 +16,17 @@ from services.runtime.redis_wire import exchange, packed
 Command = tuple[str | int | bytes, ...]
 
 
-async def send(redis: Redis, commands: Iterable[Command]) -> list[Any]:
+async def send(redis: Redis, commands: Iterable[Command], *, once: bool = False) -> list[Any]:
     """Send commands together and return their replies, as Redis writes them.
 
     A client made with `single_connection_client` keeps its connection from one call to the next,
     and is used by one call at a time. On a cluster each master gets the commands for its keys, in
-    parallel. Raises redis.exceptions.RedisError: the first error reply, after all replies were
-    read, or the reason why there was none.
+    parallel. With `once`, no command is sent again after a lost connection, which may have executed
+    it. Raises redis.exceptions.RedisError: the first error reply, after all replies were read, or
+    the reason why there was none.
     """
     if isinstance(redis, RoutedRedis):
-        return checked((await redis.route(list(commands))).replies)
+        return checked((await redis.route(list(commands), once=once)).replies)
     wire = list(map(packed, commands))
     if not wire:
         # An empty write would stay in asyncio's buffer, and the connection would never close.
@@ -33,11 +34,11 @@ async def send(redis: Redis, commands: Iterable[Command]) -> list[Any]:
     if redis.single_connection_client:
         await redis.initialize()
         assert redis.connection is not None, "initialize makes it"  # noqa: S101
-        return checked(await exchange(redis.connection, wire))
+        return checked(await exchange(redis.connection, wire, once=once))
     pool = redis.connection_pool
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        return checked(await exchange(connection, wire))
+        return checked(await exchange(connection, wire, once=once))
     finally:
         await pool.release(connection)
 

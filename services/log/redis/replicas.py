@@ -56,7 +56,12 @@ class Replicas:
             )
 
     async def send(
-        self, redis: Redis, commands: list[raw_pipeline.Command], *, writing: bool = False
+        self,
+        redis: Redis,
+        commands: list[raw_pipeline.Command],
+        *,
+        writing: bool = False,
+        once: bool = False,
     ) -> list[Any]:
         """Send commands as `raw_pipeline.send` does; return their replies once all is held.
 
@@ -64,13 +69,13 @@ class Replicas:
         redis.exceptions.RedisError, and LogNotHeldError after all replies were read.
         """
         if not (self.needed and commands):
-            return await raw_pipeline.send(redis, commands)
+            return await raw_pipeline.send(redis, commands, once=once)
         if isinstance(redis, RoutedRedis):
             hold = Hold(self.needed, WAIT_MS, None if writing else _TOUCH)
-            routed = await redis.route(commands, hold)
+            routed = await redis.route(commands, hold, once=once)
             replies = raw_pipeline.checked(routed.replies)
             self.check(routed.holding)
             return replies
-        replies = await raw_pipeline.send(redis, [*commands, *self.commands])
+        replies = await raw_pipeline.send(redis, [*commands, *self.commands], once=once)
         self.check(int(replies[-1]))
         return replies[: len(commands)]

@@ -133,7 +133,7 @@ def from_query(query: bytes, referer: str) -> Event:
     given = fields.get("u") or fields.get("url") or ""
     if referer and not given.startswith(("/", "http:", "https:")):
         given = ""
-    url = urljoin(referer, given) if given.startswith("/") and referer else given or referer
+    url = _resolved(given, referer) if given.startswith("/") and referer else given or referer
     if not url:
         raise EventError({"url": ["is required: send the page's URL as u, or a Referer"]})
     name = fields.get("n") or fields.get("name") or PAGEVIEW
@@ -147,6 +147,14 @@ def from_query(query: bytes, referer: str) -> Event:
         before=fields.get("q", ""),
         link=_link(fields.get("p")) if name in _CLICKS else "",
     )
+
+
+def _resolved(path: str, referer: str) -> str:
+    """Return the URL of a page given by its path. Raises EventError."""
+    try:
+        return urljoin(referer, path)
+    except ValueError:
+        raise EventError({"url": ["is not the http or https URL of a page"]}) from None
 
 
 def _link(properties: Any) -> str:

@@ -111,13 +111,16 @@ def test_no_header_breaks_ingest(send: Send, headers: dict[str, bytes]) -> None:
 @hostile
 @given(fields=st.lists(st.tuples(FIELD | TEXT, st.binary(max_size=80)), max_size=60))
 @example(fields=[("u", b"https://mytho.example/\xff\x00"), ("d", b"\xff")])
+@example(fields=[("u", b"//["), ("d", b"mytho")])
+@example(fields=[("u", b"/x"), ("d", b"mytho")])
 def test_no_query_breaks_ingest(send: Send, fields: list[tuple[str, bytes]]) -> None:
     query = "&".join(
         f"{quote(name.encode(errors='replace'))}={quote(value)}" for name, value in fields
     )
-    answer = send("GET", f"/hit.gif?{query}")
-    assert_documented(answer)
-    assert len(answer.content) == 43
+    for referer in (b"", b"https://mytho.example/", b"http://["):
+        answer = send("GET", f"/hit.gif?{query}", b"", {"referer": referer} if referer else {})
+        assert_documented(answer)
+        assert len(answer.content) == 43
 
 
 @hostile

@@ -173,6 +173,17 @@ async def test_an_unreadable_image_request_is_still_an_image(browser: Browser, l
     assert log.hits() == []
 
 
+@pytest.mark.parametrize(("page", "referer"), [("//[", URL), ("/x", "http://[")])
+async def test_an_image_whose_page_is_no_address_is_unreadable(
+    browser: Browser, log: Log, page: str, referer: str
+) -> None:
+    params = {"d": "mytho", "u": page}
+    answer = await browser.http.get("/hit.gif", params=params, headers={"referer": referer})
+    assert (answer.status_code, len(answer.content)) == (400, 43)
+    assert answer.headers["x-luot-dropped"] == "unreadable"
+    assert log.hits() == []
+
+
 async def test_every_answer_may_be_read_from_any_page(browser: Browser) -> None:
     answers = [
         await browser.view(),

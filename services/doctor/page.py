@@ -1,6 +1,7 @@
 """Checks a fetched page of a portal: is the script there, and will it count?"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -63,7 +64,9 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         if tag == "base" and given.get("href"):
-            self._url = urljoin(self._url, given["href"])
+            # A browser ignores what is no address.
+            with suppress(ValueError):
+                self._url = urljoin(self._url, given["href"])
         if tag == "meta" and given.get("http-equiv", "").lower() == "content-security-policy":
             self.policies.append(given.get("content", ""))
         self._in_script = tag == "script" and "src" not in given
@@ -79,8 +82,12 @@ class _Reader(HTMLParser):
             self.code.append(data)
 
     def _script(self, given: dict[str, str]) -> None:
-        url = urljoin(self._url, given["src"].strip())
-        parts = urlsplit(url)
+        try:
+            url = urljoin(self._url, given["src"].strip())
+            parts = urlsplit(url)
+            _ = parts.port  # Raises ValueError as well.
+        except ValueError:
+            return
         named = parts.path.endswith(_NAMES) or (
             parts.path.startswith(_PLAUSIBLE) and "data-domain" in given
         )

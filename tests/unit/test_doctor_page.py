@@ -32,6 +32,8 @@ def test_a_page_with_the_script_once_and_the_measurement_beside_it() -> None:
         ('<script>script.src = "https://x/counter.js"</script>', {"script": None}),
         (TAG + TAG, {"script": True, "once": False}),
         ("<script src=/js/app.js></script>", {"script": False}),
+        (f'<base href="//[">{TAG}<script src="//["></script>', {"script": True, "once": True}),
+        ("<script src='https://x:y/counter.js'></script>", {"script": False}),
         ("<script>var _paq = []</script>", {"national measurement": None}),
     ],
 )

@@ -179,6 +179,28 @@ async def test_bad_sitemaps_are_told_and_name_nothing(
     assert "sitemap" in refused.json()["errors"]
 
 
+@pytest.mark.parametrize("line", ["Disallow: //[", "Crawl-delay: ²", "Sitemap: http://["])
+async def test_an_address_that_is_none_keeps_no_portal_from_being_read(
+    reading: Api, client: httpx.AsyncClient, portal: Portal, line: str
+) -> None:
+    robots = f"User-agent: *\n{line}\nDisallow: /cam/\n"
+    index = (
+        f"<sitemapindex><sitemap><loc>{portal.url('/tin.xml')}</loc></sitemap>"
+        "<sitemap><loc>http://[</loc></sitemap></sitemapindex>"
+    )
+    portal.pages = {
+        "/robots.txt": Answer(robots.encode(), "text/plain"),
+        "/sitemap.xml": Answer(index.encode(), XML),
+        "/tin.xml": sitemap(portal.url("/tin/1"), portal.url("/cam/1"), "http://["),
+        "/tin/1": page("Lịch tiếp dân"),
+        "/cam/1": page("Cấm"),
+    }
+    run = await read(client, portal)
+    assert (run["state"], run["sitemaps"]) == ("done", 2)
+    assert "is not an address of a page" in run["problem"]
+    assert await known(client) == {"/tin/1": "Lịch tiếp dân"}
+
+
 async def test_a_reading_can_be_stopped_and_only_one_runs(
     reading: Api, client: httpx.AsyncClient, portal: Portal
 ) -> None:

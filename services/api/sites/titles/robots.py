@@ -1,5 +1,6 @@
 """What the robots.txt of a portal allows, and which sitemaps it names (RFC 9309)."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -51,7 +52,7 @@ class Robots:
         return self._known[origin]
 
     async def _read(self, url: str) -> _File:
-        rules, text, problem = RobotFileParser(url), "", ""
+        text, problem = "", ""
         try:
             async with self._fetcher.fetching(url) as answer:
                 text = (await answer.start_of(MAX_BYTES)).decode("utf-8", "replace")
@@ -59,10 +60,32 @@ class Robots:
             # Without one, everything is allowed.
             if not HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 problem = str(error)
-        rules.parse(text.splitlines())
-        return _File(rules, problem)
+        return _File(_parsed(url, text.splitlines()), problem)
+
+
+def _parsed(url: str, lines: Sequence[str]) -> RobotFileParser:
+    """Read the lines of a file, leaving out those at which Python's parser gives up."""
+    rules = RobotFileParser(url)
+    try:
+        rules.parse(lines)
+    except ValueError:
+        rules = RobotFileParser(url)
+        rules.parse([line for line in lines if _is_readable(line)])
+    return rules
+
+
+def _is_readable(line: str) -> bool:
+    try:
+        RobotFileParser().parse([f"User-agent: {AGENT}", line])
+    except ValueError:
+        return False
+    return True
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
+    """Return scheme and host of a URL; '' for one that has none, which is never fetched."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc}"

@@ -1,5 +1,6 @@
 """The steps of pipeline.py that bound what one reader, one address and one site can send."""
 
+from services.enrich.urls import NO_UTM
 from services.ingest import metrics
 from services.ingest.budgets import Ruling
 from services.ingest.context import Outcome, PipelineContext
@@ -31,7 +32,7 @@ def spend_budget(draft: Draft, context: PipelineContext) -> Outcome:
     if free and not bot:
         return None
     slug = draft.site.slug
-    octets = HIT_OCTETS + len(draft.path.encode()) + len(draft.page.host) + len(draft.source)
+    octets = _octets(draft)
     visits = draft.newcomer or draft.visit is Visit.STARTS
     ruling = Ruling.WITHIN
     if not free:
@@ -55,13 +56,21 @@ def share_log(draft: Draft, context: PipelineContext) -> Outcome:
     if draft.bot:
         return None
     slug = draft.site.slug
-    octets = HIT_OCTETS + len(draft.path) + len(draft.page.host) + len(draft.source)
-    if context.site_room.take(slug, draft.at, octets):
+    if context.site_room.take(slug, draft.at, _octets(draft)):
         return None
     context.over_room.note(slug)
     if draft.newcomer:
         context.rates.forget(draft.sender)
     return DropReason.RATE
+
+
+def _octets(draft: Draft) -> int:
+    """Return the bytes that a hit takes in the log, at most: texts that others have are shared."""
+    page = draft.page
+    texts = draft.path + page.host + draft.source
+    if page.utm is not NO_UTM:
+        texts += "".join(page.utm)
+    return HIT_OCTETS + (len(texts) if texts.isascii() else len(texts.encode()))
 
 
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:

@@ -169,10 +169,10 @@ STEPS: tuple[Step, ...] = (
     limit_rate,
     begin_visit,
     fold_path,
+    name_source,
     spend_budget,
     share_log,
     limit_paths,
-    name_source,
     name_agent,
     name_place,
 )

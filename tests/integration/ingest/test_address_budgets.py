@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from services.ingest.app import Ingest
 from services.ingest.settings import IngestSettings
 from services.model.hit import Visit
@@ -29,6 +31,29 @@ async def test_hits_above_the_budget_are_refused_and_not_written(
         clock.ms = (NOON // HOUR_MS + 1) * HOUR_MS
         assert await reasons(browser, 1) == {"counted": 1}
     assert len(log.hits()) == 21
+
+
+@pytest.mark.parametrize("limit", ["address_bytes", "site_bytes"])
+@pytest.mark.parametrize(
+    ("url", "referrer", "taken"),
+    [
+        ("https://mytho.example/", "", 5),
+        ("https://mytho.example/?utm_term=" + "x" * 100, "", 4),
+        ("https://mytho.example/?utm_term=" + "ệ" * 100, "", 2),
+        ("https://mytho.example/" + "ệ" * 100, "", 2),
+        ("https://mytho.example/", f"https://{'a' * 60}.{'b' * 39}.example/", 4),
+        ("https://mytho.example/?utm_source=" + "ệ" * 100, "", 1),
+    ],
+)
+async def test_every_text_of_a_hit_counts_in_bytes(
+    log: Log, open_ingest: OpenIngest, limit: str, url: str, referrer: str, taken: int
+) -> None:
+    event = {"n": "pageview", "u": url, "d": "mytho", "r": referrer}
+    async with open_ingest(**SMALL | {limit: 1024}) as browser:
+        answers = [await browser.http.post("/e", json=event) for _ in range(5)]
+    dropped = [answer.headers.get("x-luot-dropped") for answer in answers]
+    assert dropped == [None] * taken + ["rate"] * (5 - taken)
+    assert len(log.hits()) == taken
 
 
 async def test_a_sender_that_is_not_a_proxy_gets_no_budget_for_each_name_it_makes_up(

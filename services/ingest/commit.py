@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -123,6 +124,19 @@ class GroupCommit:
         if len(self._waiting) >= self._worth:
             self._enough.set()
         return done
+
+    async def submit_both(self, view: Hit, search: Hit) -> None:
+        """Take a view and its search; wait for both.
+
+        Raises UnavailableError only if the view cannot be taken: whoever is told so sends both
+        again, and a view that was taken would count twice.
+        """
+        taking = [self.submit(view)]
+        with suppress(UnavailableError):
+            taking.append(self.submit(search))
+        taken, *_ = await asyncio.gather(*taking, return_exceptions=True)
+        if isinstance(taken, BaseException):
+            raise taken
 
     async def _run(self) -> None:
         while True:

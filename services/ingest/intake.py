@@ -239,9 +239,11 @@ class Intake:
                 metrics.DROPPED.inc()
                 metrics.DROPS[outcome].inc()
                 return outcome
-            await self._commit.submit(outcome)
-            if draft.words and (search := await search_of(draft, outcome, self._context)):
-                await self._commit.submit(search)
+            search = await search_of(draft, outcome, self._context) if draft.words else None
+            if search is None:
+                await self._commit.submit(outcome)
+            else:
+                await self._commit.submit_both(outcome, search)
         except UnavailableError:
             metrics.UNAVAILABLE.inc()
             raise

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import structs
 from redis.asyncio import Redis
 
 from services.ingest.app import Ingest
@@ -208,6 +209,33 @@ async def test_a_full_spool_is_a_503_and_not_a_loss(
         await browser.ingest.maintain()
         assert (await browser.view("https://mytho.example/after")).status_code == 202
         assert (await browser.http.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("before", range(4))
+async def test_a_view_that_was_taken_is_not_refused_because_of_its_search(
+    own_log: Log, clock: Hand, tmp_path: Path, before: int
+) -> None:
+    own_log.publish(structs.replace(SITE, search_parameters=("q",)))
+    # A record for each, so that the spool is full after the view or after the search.
+    settings: dict[str, int] = {"spool_bytes": 2000, "group_commit_hits": 1}
+    async with opened(begin(own_log, clock, tmp_path / "spool", **settings)) as browser:
+        own_log.server.kill()
+        urls = [*(f"/{'x' * 20}" for _ in range(before)), *(f"/{n}?q=chu" for n in range(30))]
+        answers = [await browser.view(f"https://mytho.example{url}") for url in urls]
+        taken = sum(answer.status_code == 202 for answer in answers)
+        assert before < taken < 30
+
+        await asyncio.to_thread(own_log.server.start)
+        await paths_when(own_log, taken)
+        await browser.ingest.maintain()
+        assert (await browser.view("https://mytho.example/after")).status_code == 202
+        views: list[str] = []
+        for _ in rounds(0.02):
+            views = [hit.path for hit in own_log.hits() if hit.site == SITE.slug]
+            if "/after" in views:
+                break
+            await asyncio.sleep(0.02)
+        assert len(views) == taken + 1
 
 
 async def test_a_spool_that_cannot_be_written_stops_the_start(

@@ -10,6 +10,7 @@ many do no harm.
 
 from array import array
 from bisect import insort
+from collections import Counter
 from enum import StrEnum
 from itertools import islice
 
@@ -88,6 +89,8 @@ class CardinalityLimiter:
         self._limit = limit
         self._clock = clock
         self._days: dict[SiteDay, _Day] = {}
+        self._loading: Counter[str] = Counter()
+        """By site: how many of its days are being read; its history must not be forgotten."""
         self._opened = 0
         self._hot = 0
         self._looked = 0
@@ -100,12 +103,18 @@ class CardinalityLimiter:
         """Read the paths of a day that this process has not seen yet. Raises StateError."""
         if self.is_open(site, day):
             return
-        await self._memory.open(site)
-        new = {key: _Day() for key in ((site, day - 1), (site, day)) if key not in self._days}
-        tails = await self._shared.exchange(dict.fromkeys(new, Appended(b"", 0)))
-        for key, of_day in new.items():
-            self._learn(of_day, tails[key])
-            self._days.setdefault(key, of_day)
+        self._loading[site] += 1
+        try:
+            await self._memory.open(site)
+            new = [key for key in ((site, day - 1), (site, day)) if key not in self._days]
+            tails = await self._shared.exchange(dict.fromkeys(new, Appended(b"", 0)))
+        finally:
+            self._loading[site] -= 1
+        # Another load may have opened one of them meanwhile.
+        for key in new:
+            if key not in self._days:
+                self._days[key] = _Day()
+                self._learn(self._days[key], tails[key])
 
     async def improvise(self, site: str, day: int) -> None:
         """Open a day from the history on disk and what is in memory; `share` catches up."""
@@ -201,4 +210,5 @@ class CardinalityLimiter:
             self._hot -= len(day.hot)
             self._opened -= len(day.opened)
         self._new.forget(oldest)
-        self._memory.keep_only({site for site, _ in self._days})
+        self._loading = +self._loading
+        self._memory.keep_only({site for site, _ in self._days} | self._loading.keys())

@@ -2,12 +2,16 @@
 
 import asyncio
 from array import array
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+import pytest
 
 from services.ingest import cardinality, path_memory
 from services.model.hit import OTHER_PATH
 from services.model.path_digest import path_digest
 from services.state import keys, path_history
+from services.state.daily_paths import Appended, DailyPaths, DayTail, SiteDay
 from tests.integration.ingest.conftest import Browser, Hand, Log, OpenIngest
 from tests.integration.ingest.test_faults import paths_when
 
@@ -34,6 +38,22 @@ def paths_of(log: Log) -> list[str]:
 def give_history(log: Log, *paths: str) -> None:
     digests = array("Q", sorted(map(path_digest, paths)))
     log.redis.set(keys.path_history("mytho"), path_history.encode(digests))
+
+
+def while_a_day_is_read(
+    monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[None]]
+) -> None:
+    """Let something happen before the next answer of Redis about the paths of a day."""
+    exchange = DailyPaths.exchange
+
+    async def meanwhile(
+        shared: DailyPaths, days: Mapping[SiteDay, Appended]
+    ) -> dict[SiteDay, DayTail]:
+        monkeypatch.setattr(DailyPaths, "exchange", exchange)
+        await happens()
+        return await exchange(shared, days)
+
+    monkeypatch.setattr(DailyPaths, "exchange", meanwhile)
 
 
 async def test_paths_over_the_limit_are_counted_together(log: Log, open_ingest: OpenIngest) -> None:
@@ -176,6 +196,31 @@ async def test_a_history_that_is_published_later_is_read_soon(
         clock.ms += DAY_MS
         await see(browser, "/bài-cũ")
     assert paths_of(log) == ["/a", OTHER_PATH, "/bài-cũ", "/bài-cũ"]
+
+
+async def test_a_history_is_not_forgotten_while_its_day_is_being_opened(
+    log: Log, open_ingest: OpenIngest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_history(log, "/bài-cũ")
+    async with open_ingest(PROXY, max_paths=1) as browser:
+        while_a_day_is_read(monkeypatch, browser.ingest.maintain)
+        await see(browser, "/a", "/bài-cũ")
+    assert paths_of(log) == ["/a", "/bài-cũ"]
+
+
+async def test_a_day_that_is_opened_twice_at_once_takes_its_room_once(
+    log: Log, open_ingest: OpenIngest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_ingest(PROXY) as browser:
+        await see(browser, "/a", "/b")
+    monkeypatch.setattr(cardinality, "MOST_OPENED", 4)
+    async with open_ingest(PROXY) as browser:
+        # As the events of a server, from before and after midnight.
+        paths, [day] = browser.ingest._intake._paths, {hit.day for hit in log.hits()}
+        while_a_day_is_read(monkeypatch, lambda: paths.load("mytho", day + 1))
+        await paths.load("mytho", day)
+        await see(browser, "/c", "/d")
+    assert paths_of(log) == ["/a", "/b", "/c", "/d"]
 
 
 async def test_a_damaged_history_is_none(log: Log, open_ingest: OpenIngest) -> None:

@@ -149,7 +149,7 @@ class GroupCommit:
                 self._waiting.popleft()
             hits = [hit for hit, _, _ in group]
             try:
-                self._look_at_the_time(group[0][2])
+                await self._look_at_the_time(group[0][2])
                 with tracing.span("append", self._requests_of(group), hits=len(hits)):
                     await self._commit(hits)
             except SpoolError as error:
@@ -197,12 +197,16 @@ class GroupCommit:
             await asyncio.sleep(0)
         self._last_group = time.monotonic()
 
-    def _look_at_the_time(self, oldest: float) -> None:
-        """Open the breaker when the log cannot keep up; the spool is faster."""
+    async def _look_at_the_time(self, oldest: float) -> None:
+        """Open the breaker when the log cannot keep up; the spool is faster.
+
+        The drain takes over the producer's id; from then on Kafka refuses whoever had it before.
+        """
         breaker = self._breaker
         waited = time.monotonic() - max(oldest, breaker.closed_since)
         if breaker.closed and waited > self._wait_seconds:
             breaker.open(f"it does not keep up, a hit has waited {waited:.1f} s", slow=True)
+            await self._producer.abandon()
 
     async def _commit(self, hits: Sequence[Hit]) -> None:
         entries = self._batcher.prepare(hits)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,13 +14,16 @@ from services.ingest.circuit_breaker import FIRST_BACK_OFF_SECONDS, CircuitBreak
 from services.ingest.commit import WAIT_SECONDS, WORTH_HITS, GroupCommit, UnavailableError
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
+from services.log.batch import decode
 from services.log.entries import Batcher
 from services.log.open import open_log
 from services.model.hit import Hit
+from services.model.partition import partition_of
 from services.runtime.clock import system_clock
 from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import NOON, Log
-from tests.patience import rounds
+from tests.patience import PATIENCE_SECONDS, rounds
+from tests.servers.kafka import KafkaServer
 from tests.servers.pace import Pace
 
 PARTITIONS = 4
@@ -32,17 +35,21 @@ def hit(number: int, site: str = "mytho") -> Hit:
 
 @asynccontextmanager
 async def group_commit(
-    port: int,
+    at: int | str,
     folder: Path,
     *,
     window_seconds: float = 0.0,
     max_hits: int = 500,
     max_waiting: int = 10_000,
     append_seconds: float = 0.5,
+    wait_seconds: float = WAIT_SECONDS,
     spool_bytes: int = 1 << 20,
     breaker: CircuitBreaker | None = None,
+    answer_seconds: float = 0.5,
 ) -> AsyncIterator[GroupCommit]:
-    logged = open_log(f"redis://127.0.0.1:{port}", partitions=PARTITIONS, answer_seconds=0.5)
+    """Run a group commit into the log at a URL, or in the Redis at a port."""
+    url = at if isinstance(at, str) else f"redis://127.0.0.1:{at}"
+    logged = open_log(url, partitions=PARTITIONS, answer_seconds=answer_seconds)
     producer = logged.producer()
     spool = Spool(Path(mkdtemp(dir=folder)), spool_bytes, PARTITIONS, system_clock)
     await spool.open()
@@ -51,7 +58,7 @@ async def group_commit(
     async def check() -> None:
         await logged.reader.now()
 
-    drain = Drain(logged, spool, breaker, check, system_clock, 0.5)
+    drain = Drain(logged, spool, breaker, check, system_clock, answer_seconds)
     commit = GroupCommit(
         producer,
         Batcher(PARTITIONS),
@@ -61,6 +68,7 @@ async def group_commit(
         max_hits=max_hits,
         max_waiting=max_waiting,
         append_seconds=append_seconds,
+        wait_seconds=wait_seconds,
     )
     commit.start()
     drain.start()
@@ -299,6 +307,44 @@ class WatchedBreaker(CircuitBreaker):
             self.times_opened += 1
             self.turns += slow
         super().open(why, slow=slow)
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+async def test_a_kafka_that_keeps_up_again_takes_the_next_hit_directly(
+    kafka: KafkaServer, tmp_path: Path
+) -> None:
+    url, breaker = kafka.url("hits"), WatchedBreaker()
+    async with group_commit(
+        url,
+        tmp_path,
+        append_seconds=PATIENCE_SECONDS,
+        wait_seconds=PATIENCE_SECONDS,
+        answer_seconds=PATIENCE_SECONDS,
+        breaker=breaker,
+    ) as commit:
+        await commit.submit(hit(0))
+        patience, commit._wait_seconds = commit._wait_seconds, -1.0
+        await commit.submit(hit(1))
+        commit._wait_seconds = patience
+        assert (breaker.times_opened, breaker.turns) == (1, 1)
+        for _ in rounds(0.05):
+            if breaker.closed:
+                break
+            await asyncio.sleep(0.05)
+        await commit.submit(hit(2))
+        assert (breaker.closed, breaker.times_opened) == (True, 1)
+    log = open_log(url, partitions=PARTITIONS, answer_seconds=PATIENCE_SECONDS)
+    partition = partition_of("mytho", PARTITIONS)
+    found = (await log.reader.read({partition: 0}, limit=10)).get(partition, ())
+    await log.close()
+    assert [each.path for entry in found for each in decode(entry.value, hits=1).hits()] == [
+        *("/0", "/1", "/2")
+    ]
 
 
 def most_turns(delay: float, seconds: float) -> int:

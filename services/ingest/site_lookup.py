@@ -9,7 +9,7 @@ import msgspec
 
 from services.ingest.sites_file import SitesFile
 from services.log import keys as log_keys
-from services.model.hosts import fold
+from services.model.hosts import MAX_LENGTH, fold
 from services.model.site import ANY_HOST, Site
 from services.state.sites import PublishedSites
 from services.state.state import State
@@ -85,6 +85,10 @@ class SiteLookup:
         return None
 
     def _find_one(self, name: str) -> Site | None:
+        if len(name) > MAX_LENGTH:
+            # No host is that long, and looking up what is behind each of its dots would hold up
+            # other hits.
+            return None
         site = self._named.get(name) or self._hosts.get(name.removeprefix("www."))
         while site is None and "." in name:
             name = name.partition(".")[2]

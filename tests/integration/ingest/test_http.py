@@ -426,6 +426,19 @@ async def test_an_event_names_no_more_sites_than_are_looked_up(browser: Browser,
     assert len(log.hits()) == 1
 
 
+async def test_a_name_that_is_too_long_for_a_host_names_no_site(
+    log: Log, open_ingest: OpenIngest
+) -> None:
+    log.publish(Site(slug="tinh", hosts=("*.tinh.example",)))
+    async with open_ingest() as browser:
+        for labels, reason in ((120, None), (121, "unknown_site"), (3500, "unknown_site")):
+            # 240 characters and 12 are 252; the longest name of a host has 253.
+            answer = await browser.view("https://a.tinh.example/", "a." * labels + "tinh.example")
+            assert answer.status_code == 202
+            assert answer.headers.get("x-luot-dropped") == reason
+    assert len(log.hits()) == 1
+
+
 async def test_behind_a_trusted_proxy_the_client_is_whom_it_names(
     log: Log, open_ingest: OpenIngest, browser: Browser
 ) -> None:

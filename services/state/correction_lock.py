@@ -17,7 +17,9 @@ def correction_lock(state: State, site: str) -> StateLock:
     return StateLock(state, keys.correcting(site), seconds=LOCK_SECONDS, wait_seconds=WAIT_SECONDS)
 
 
-def renewed_correction_lock(state: State, site: str) -> AbstractAsyncContextManager[bool]:
-    """Hold the lock of a site, and tell whether it is held; see `lock.renewed`."""
+def renewed_correction_lock(
+    state: State, site: str
+) -> AbstractAsyncContextManager[StateLock | None]:
+    """Hold the lock of a site; None if another process holds it. See `lock.renewed`."""
     lock = StateLock(state, keys.correcting(site), seconds=SHORT_SECONDS, wait_seconds=WAIT_SECONDS)
     return renewed(lock, RENEWED_SECONDS)

@@ -10,7 +10,7 @@ LOCK_SECONDS = 30.0
 RENEWED_SECONDS = 8.0
 
 
-def titles_lock(state: State, site: str) -> AbstractAsyncContextManager[bool]:
-    """Hold the lock of a site, and tell whether it is held; see `lock.renewed`."""
+def titles_lock(state: State, site: str) -> AbstractAsyncContextManager[StateLock | None]:
+    """Hold the lock of a site; None if another process holds it. See `lock.renewed`."""
     lock = StateLock(state, keys.reading_titles(site), seconds=LOCK_SECONDS, wait_seconds=0.1)
     return renewed(lock, RENEWED_SECONDS)

@@ -22,7 +22,7 @@ from services.state.errors import StateError
 from services.state.half_sign_ins import HalfSignIns
 from services.state.kept_folds import KeptFolds
 from services.state.last_shown import MAX_PAGES, ShownNumbers
-from services.state.lock import StateLock
+from services.state.lock import StateLock, renewed
 from services.state.online import OnlineCount, OnlineCounts
 from services.state.path_history import PathHistories, encode, version_of
 from services.state.recent_hits import WINDOW_MS, UntrustedForwards
@@ -35,7 +35,7 @@ from services.state.spooled_hits import Spooled, SpooledHits
 from services.state.state import State
 from services.state.token_last_used import TokenTimes
 from services.state.used_codes import UsedCodes
-from tests.patience import limited
+from tests.patience import limited, rounds
 from tests.servers.redis import RedisServer
 from tests.servers.redis_cluster import RedisCluster
 
@@ -258,10 +258,62 @@ async def test_a_lock_is_held_by_one_and_renewed(state: State) -> None:
     with pytest.raises(StateError):
         await locks[0].release()
     async with renewed_correction_lock(state, "mytho") as held:
-        assert held
+        assert held is not None
+        async with renewed(locks[0], 5) as other:
+            assert other is None
+        assert await held.holds()
     version = AccessVersion(state)
     await version.increase()
     assert await version.read() == b"1"
+
+
+class Unanswered(StateLock):
+    """A lock whose renewals get no answer while `silent` is above 0."""
+
+    silent = 0
+    renewals = 0
+
+    async def renew(self) -> None:
+        self.silent -= 1
+        if self.silent >= 0:
+            raise StateError("no answer")
+        await super().renew()
+        self.renewals += 1
+
+
+async def test_a_renewal_that_gets_no_answer_is_not_the_last_one(state: State) -> None:
+    lock = Unanswered(state, "correcting:mytho", seconds=60, wait_seconds=0.05)
+    lock.silent = 2
+    async with renewed(lock, 0.01) as held:
+        assert held is lock
+        for _ in rounds(0.01):
+            if lock.renewals > 1:
+                break
+            await asyncio.sleep(0.01)
+        assert lock.renewals > 1
+
+
+async def test_a_lock_is_held_without_an_answer_until_it_expires_and_not_once_another_has_it(
+    state: State,
+) -> None:
+    lock = Unanswered(state, "correcting:mytho", seconds=60, wait_seconds=0.05)
+    assert not await lock.holds()
+    assert await lock.acquire()
+    lock.silent = 1
+    assert await lock.holds()
+    await state.redis.set("correcting:mytho", "another process")
+    assert not await lock.holds()
+    lock.silent = 1
+    assert not await lock.holds()
+
+    brief = Unanswered(state, "correcting:caibe", seconds=0.05, wait_seconds=0.05)
+    assert await brief.acquire()
+    brief.silent = 1_000_000
+    for _ in rounds(0.01):
+        if not await brief.holds():
+            break
+        await asyncio.sleep(0.01)
+    assert not await brief.holds()
 
 
 async def test_notices_reach_whoever_listens_on_whichever_server(state: State, url: str) -> None:

@@ -33,6 +33,7 @@ from services.model.downloads import downloads_of
 from services.model.site import Site
 from services.state.correction_lock import renewed_correction_lock
 from services.state.errors import StateError
+from services.state.lock import StateLock
 from services.state.state import State
 from services.store import corrections as ledger
 from services.store import import_counts
@@ -120,7 +121,7 @@ class Undoing:
             if time.monotonic() >= deadline:
                 return known
             await asyncio.sleep(_LOOK_SECONDS)
-        async with self._locked(site):
+        async with self._locked(site) as lock:
             added = await self._added(site, known)
             if progress is not None and progress.taken >= known.taken:
                 _refuse_unequal(known, added, progress.hits)
@@ -132,7 +133,7 @@ class Undoing:
             for kept_as, of in reversed(added.items()):
                 rows = await ledger.ledger(self._store, kept_as)
                 if of and not any(row.id == _id(known) for row in rows):
-                    await self._take_back(site, known, kept_as, of, rows)
+                    await self._take_back(site, known, kept_as, of, rows, lock)
             known = known._replace(done=ImportState.UNDONE, at=self._now())
             await register.write(self._store, site.kept_as, known)
         log.info("the import of %s into %s undone by %s", known.file, site.slug, who.name)
@@ -188,6 +189,7 @@ class Undoing:
         kept_as: str,
         of: Sequence[ImportedDay],
         rows: Sequence[Correction],
+        lock: StateLock,
     ) -> None:
         producer = import_producer(site.kept_as, known.name)
         run = _run(site, known)
@@ -200,6 +202,8 @@ class Undoing:
         total = Taken()
         for taken in entries.values():
             total = total.plus(taken)
+        # Whoever has the lock now may be taking back the same views in a correction.
+        await _refuse_lost(site, lock)
         # Another process that does the same writes the same rows, which count once.
         await import_counts.take_back(self._store, kept_as, producer, run, of)
         await ledger.write_entries(self._store, kept_as, run, entries)
@@ -216,6 +220,7 @@ class Undoing:
             max(self._now(), max((one.at for one in rows), default=0) + 1),
             f"import of {known.file} undone",
         )
+        await _refuse_lost(site, lock)
         await ledger.add(self._store, kept_as, row)
 
     async def _refuse_corrected(
@@ -252,12 +257,12 @@ class Undoing:
             await self._counters.read_all_now(site, [path for path, _ in pages])
 
     @asynccontextmanager
-    async def _locked(self, site: Site) -> AsyncIterator[None]:
+    async def _locked(self, site: Site) -> AsyncIterator[StateLock]:
         try:
-            async with renewed_correction_lock(self._state, site.kept_as) as is_held:
-                if not is_held:
-                    raise unavailable(f"a correction of {site.slug} is being made; try again later")
-                yield
+            async with renewed_correction_lock(self._state, site.kept_as) as lock:
+                if lock is None:
+                    raise _busy(site)
+                yield lock
         except StateError as error:
             raise unavailable(f"Redis cannot be asked: {error}") from error
 
@@ -278,6 +283,16 @@ def _query(site: Site, of: Sequence[ImportedDay]) -> dict[str, str | int]:
     """Return the days of an import as the query of a correction."""
     first, end = (to_date(day).isoformat() for day in (of[0].day, of[-1].day + 1))
     return {"from": f"{first}T00:00:00", "to": f"{end}T00:00:00", "filters": "", "more_than": 0}
+
+
+def _busy(site: Site) -> ApiError:
+    return unavailable(f"a correction of {site.slug} is being made; try again later")
+
+
+async def _refuse_lost(site: Site, lock: StateLock) -> None:
+    """Raise ApiError if the lock is not held any more: undo the import again, which goes on."""
+    if not await lock.holds():
+        raise _busy(site)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.model.calendar import to_day
+from services.state import keys
 from services.state.state import State
 from services.store import corrections as ledger
 from services.store import hits as raw_hits
@@ -386,6 +387,25 @@ async def test_a_correction_that_died_half_way_counts_for_nothing_and_can_be_mad
     assert (await make(client, order(found))).status_code == 201
     clock.now += 2
     assert await today(client) == (1, 1, 1)
+
+
+async def test_a_correction_that_has_lost_its_lock_counts_for_nothing(
+    client: httpx.AsyncClient, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await count(store, [view("/spam", at("08:00") + n, 1 + n) for n in range(5)])
+    found = await preview(client, filters=SPAM)
+    write_entries = ledger.write_entries
+
+    async def meanwhile(*given: Any) -> None:
+        await redis.set(keys.correcting("mytho"), "another process, after this one took too long")
+        await write_entries(*given)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(ledger, "write_entries", meanwhile)
+        assert (await make(client, order(found))).status_code == 503
+    assert (await client.get(CORRECTIONS, headers=ADMIN)).json()["total"] == 0
+    await redis.delete(keys.correcting("mytho"))
+    assert (await make(client, order(found))).status_code == 201
 
 
 async def test_two_processes_at_once_take_no_view_twice(

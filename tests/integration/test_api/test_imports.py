@@ -11,12 +11,14 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.imports import undo
+from services.api.imports.undone_visitors import visitors_of
 from services.log import batch, keys
 from services.log.import_names import import_producer
 from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day
 from services.model.hit import Hit, Visit
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
+from services.state import keys as state_keys
 from services.store import import_counts
 from services.store import imports as register
 from services.store.interface import Store
@@ -354,6 +356,28 @@ async def test_what_is_not_known_in_full_is_not_undone(
     refused = await client.post(address.replace(DIGEST, "e" * 64))
     assert (refused.status_code, "before Luot kept apart" in refused.text) == (409, True)
     await count_all(redis, store)
+    assert (await client.post(address)).json()["state"] == "undone"
+
+
+async def test_an_undoing_that_has_lost_its_lock_takes_nothing_back(
+    client: httpx.AsyncClient, redis: Redis, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/api/admin/sites/mytho/imports/{DIGEST}/undo"
+    await begin(client)
+    await send(client, 0, 500)
+    await count_all(redis, store)
+    await finish(client)
+
+    async def meanwhile(*given: Any) -> dict[int, int]:
+        await redis.set(state_keys.correcting(SITE.slug), "a correction in another process")
+        return await visitors_of(*given)
+
+    monkeypatch.setattr(undo, "visitors_of", meanwhile)
+    refused = await client.post(address)
+    assert (refused.status_code, "try again later" in refused.text) == (503, True)
+    assert (await client.get("/api/admin/sites/mytho/corrections")).json()["total"] == 0
+    monkeypatch.undo()
+    await redis.delete(state_keys.correcting(SITE.slug))
     assert (await client.post(address)).json()["state"] == "undone"
 
 

@@ -25,6 +25,7 @@ from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.state.correction_lock import correction_lock
 from services.state.errors import StateError
+from services.state.lock import StateLock
 from services.state.state import State
 from services.store import corrections as ledger
 from services.store.corrections import Correction, active
@@ -113,7 +114,7 @@ class Corrections:
 
         If the id exists, an equal correction changes nothing, and another one is refused.
         """
-        async with self._locked(site), self._reader.turn() as store:
+        async with self._locked(site) as lock, self._reader.turn() as store:
             rows = await ledger.ledger(store, site.kept_as)
             known = next((row for row in rows if row.id == new.id), None)
             if known is not None:
@@ -147,7 +148,7 @@ class Corrections:
             async with self._audit.recorded(
                 who, "correction.add", row.id, site=site.slug, after=_facts(row)
             ):
-                await self._enter(store, site, row, looked.change, looked.selection)
+                await self._enter(store, lock, site, row, looked.change, looked.selection)
         log.info("%d views of %s taken back by %s: %s", row.views, site.slug, who.name, row.id)
         await self._show(site, looked.change)
         return row, True
@@ -156,7 +157,7 @@ class Corrections:
         self, who: Principal, site: Site, name: str, reason: str
     ) -> tuple[Correction, bool]:
         """Give back what a correction took; tell whether that is new. Raises ApiError."""
-        async with self._locked(site), self._reader.turn() as store:
+        async with self._locked(site) as lock, self._reader.turn() as store:
             rows = await ledger.ledger(store, site.kept_as)
             known = next((row for row in rows if row.reverses == name), None)
             if known is not None:
@@ -186,7 +187,7 @@ class Corrections:
             async with self._audit.recorded(
                 who, "correction.reverse", row.id, site=site.slug, after=_facts(reversal)
             ):
-                await self._enter(store, site, reversal, change)
+                await self._enter(store, lock, site, reversal, change)
         log.info("correction %s of %s reversed by %s", row.id, site.slug, who.name)
         await self._show(site, change)
         return reversal, True
@@ -210,6 +211,7 @@ class Corrections:
     async def _enter(
         self,
         store: Store,
+        lock: StateLock,
         site: Site,
         row: Correction,
         change: Change,
@@ -225,6 +227,8 @@ class Corrections:
                 )
         await ledger.write_moved(store, site.kept_as, row.run, change.moved)
         await ledger.write_entries(store, site.kept_as, row.run, change.entries)
+        if not await lock.holds():
+            raise _busy(site)
         await ledger.add(store, site.kept_as, row)
 
     async def _show(self, site: Site, change: Change) -> None:
@@ -233,16 +237,16 @@ class Corrections:
             await self._counters.read_now(site, list(change.pages)[:REREAD_PAGES])
 
     @asynccontextmanager
-    async def _locked(self, site: Site) -> AsyncIterator[None]:
+    async def _locked(self, site: Site) -> AsyncIterator[StateLock]:
         lock = correction_lock(self._state, site.kept_as)
         try:
             is_held = await lock.acquire()
         except StateError as error:
             raise unavailable(f"Redis cannot be asked: {error}") from error
         if not is_held:
-            raise unavailable(f"another correction of {site.slug} is being made; try again later")
+            raise _busy(site)
         try:
-            yield
+            yield lock
         finally:
             with suppress(StateError):
                 await lock.release()
@@ -254,6 +258,10 @@ class Corrections:
         if known.reverses or same != written or new.until not in (None, known.until):
             message = f"{shown(new.id)} is another correction of {site.slug}; give another id"
             raise ApiError(HTTPStatus.CONFLICT, {"id": message})
+
+
+def _busy(site: Site) -> ApiError:
+    return unavailable(f"another correction of {site.slug} is being made; try again later")
 
 
 def _at(rows: Sequence[Correction], clock: Callable[[], float]) -> int:

@@ -169,8 +169,8 @@ class TitleFetches:
         told = _Told(run)
         beating = asyncio.create_task(self._beat(told, asyncio.current_task()))
         try:
-            async with self._turn, titles_lock(self._state, site.kept_as) as is_held:
-                if not is_held:
+            async with self._turn, titles_lock(self._state, site.kept_as) as lock:
+                if lock is None:
                     # Another process has just started reading it, and reports its progress.
                     told.state = ""
                     return

@@ -149,7 +149,8 @@ class Intake:
         self._one_maintains = asyncio.Lock()
         self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
-        self._start_waits = Outage(_log, "Redis cannot be asked", "Redis can be asked")
+        self._redis_waits = Outage(_log, "Redis cannot be asked", "Redis can be asked")
+        self._log_waits = Outage(_log, "the log cannot be asked", "the log can be asked")
         self._identity = SpoolIdentity(self._log, self._spool)
         self._process = uuid4().hex
 
@@ -256,12 +257,13 @@ class Intake:
             await self._sites.refresh()
             await self._identity.learn()
             await self.senders.refresh()
-        except (StateError, LogError) as error:
-            reason = f"Redis cannot be asked: {error}"
-            self._start_waits.begins(error)
+        except StateError as error:
+            self._redis_waits.begins(error)
+            await self._start_without(f"Redis cannot be asked: {error}")
+        except LogError as error:
+            self._log_waits.begins(error)
             self._breaker.open(str(error))
-            known = self._sites.loaded or await self._sites.restore()
-            self._closed = None if known else f"{reason}, and there is no copy of the sites"
+            await self._start_without(f"the log cannot be asked: {error}")
         except RefusedError as error:
             if str(error) != self._closed:
                 _log.error("%s", error)
@@ -269,9 +271,15 @@ class Intake:
             raise
         else:
             self._closed = None
-            self._start_waits.ends()
+            self._redis_waits.ends()
+            self._log_waits.ends()
             with suppress(StateError):
                 await self._sites.acknowledge()
+
+    async def _start_without(self, reason: str) -> None:
+        """Start taking hits with the copy of the sites, if there is one."""
+        known = self._sites.loaded or await self._sites.restore()
+        self._closed = None if known else f"{reason}, and there is no copy of the sites"
 
     async def _may_append(self) -> None:
         """Raise RefusedError when this server must not hold the log."""

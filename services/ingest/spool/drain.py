@@ -117,7 +117,7 @@ class Drain:
                 if isinstance(error, LogNotHeldError):
                     metrics.NOT_HELD.inc()
                 self._breaker.slow = False
-                self._outage.begins(error)
+                self._outage.begins(_why(error))
                 await self._own.abandon()
                 await asyncio.sleep(PROBE_SECONDS)
 
@@ -158,7 +158,7 @@ class Drain:
                     self._spool.release(folder)
                     await self._orphans.forget()
             except _FAULTS as error:
-                self._orphans_outage.begins(error)
+                self._orphans_outage.begins(_why(error))
                 await self._orphans.abandon()
                 await asyncio.sleep(PROBE_SECONDS)
             else:
@@ -222,6 +222,11 @@ class Drain:
             folder.path,
         )
         folder.doubt()
+
+
+def _why(error: Exception) -> str:
+    """Return the text of a fault; a call that took too long has none of its own."""
+    return str(error) or "no answer in time"
 
 
 class _Sender:

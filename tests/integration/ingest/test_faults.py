@@ -117,6 +117,22 @@ async def test_without_redis_and_a_copy_of_the_sites_nothing_is_taken(
         assert await paths_when(own_log, 1) == ["/"]
 
 
+@pytest.mark.parametrize(
+    ("away", "reason"), [("redis", "Redis cannot be asked"), ("kafka", "the log cannot be asked")]
+)
+async def test_what_cannot_be_asked_at_the_start_is_called_by_its_name(
+    clock: Hand, log: Log, tmp_path: Path, away: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    urls = {"redis": {"redis_url": f"redis://{nowhere}", "log_url": log.server.url}}
+    urls["kafka"] = {"log_url": f"kafka://{nowhere}/hits"}
+    async with opened(begin(log, clock, tmp_path / "spool", **urls[away])) as browser:
+        ready = (await browser.http.get("/readyz")).json()["reason"]
+    assert ready.startswith(f"{reason}: "), ready
+    assert any(record.getMessage().startswith(f"{reason}: ") for record in caplog.records)
+    assert ("the log cannot be written" in caplog.text) is (away == "kafka")
+
+
 async def test_a_day_that_begins_without_redis_has_a_salt_of_its_own_in_no_file(
     own_log: Log, clock: Hand, tmp_path: Path
 ) -> None:

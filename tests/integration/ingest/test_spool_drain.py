@@ -11,7 +11,7 @@ import pytest
 
 from services.ingest.checks import RefusedError
 from services.ingest.circuit_breaker import CircuitBreaker
-from services.ingest.spool import records
+from services.ingest.spool import drain, records
 from services.ingest.spool.drain import DOUBT_MS, QUICK_SECONDS, Drain
 from services.ingest.spool.folder import Folder
 from services.ingest.spool.spool import Spool
@@ -75,13 +75,13 @@ async def draining(
     spool = Spool(root, limit, PARTITIONS, lambda: NOON)
     await spool.open()
     logged = log_at(port or log.server.port)
-    drain = Drain(logged, spool, breaker or CircuitBreaker(), check or Check(), lambda: NOON)
-    drain.start()
+    drains = Drain(logged, spool, breaker or CircuitBreaker(), check or Check(), lambda: NOON)
+    drains.start()
     try:
         yield spool
     finally:
-        await drain.stop()
-        await drain.close()
+        await drains.stop()
+        await drains.close()
         await logged.close()
         spool.close()
 
@@ -248,6 +248,29 @@ async def test_a_breaker_that_backs_off_is_drained_but_not_closed(log: Log, tmp_
         clock[0] += 2
         await until(lambda: breaker.closed)
     assert log.hits() == [hit(number) for number in range(200)]
+
+
+async def test_a_log_that_does_not_answer_in_time_is_told_in_words(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(drain, "_APPEND_SECONDS", 0.1)
+    leave_behind(tmp_path, entries(1))
+    breaker = CircuitBreaker()
+    async with (
+        Proxy(log.server.port) as proxy,
+        draining(log, tmp_path, breaker=breaker, port=proxy.port) as spool,
+    ):
+        proxy.hold()
+        async with spool.writing:
+            await spool.append(entries(1), attempted=False)
+        breaker.open("test")
+        own, left = "the spool cannot be drained: ", "that others left cannot be drained: "
+        await until(lambda: own in caplog.text and left in caplog.text)
+        assert f"{own}no answer in time\n" in caplog.text
+        assert f"{left}no answer in time\n" in caplog.text
+        monkeypatch.undo()
+        proxy.heal()
+        await until(lambda: breaker.closed)
 
 
 async def test_a_breaker_before_a_redis_that_takes_long_for_an_append_stays_open(

@@ -63,7 +63,8 @@ class AlertWatcher:
             try:
                 await self.watch()
             except _UNAVAILABLE as error:
-                log.warning("alerts cannot be looked for now: %s", error)
+                why = str(error) or "a round takes too long"
+                log.warning("alerts cannot be looked for now: %s", why)
             except Exception:
                 log.exception("alerts cannot be looked for now")
 

@@ -143,7 +143,7 @@ class ImportClient:
             try:
                 answer = self._api.send(method, self._path + path, **more)
             except httpx.HTTPError as error:
-                problem = f"{self._api.url} cannot be reached: {error or type(error).__name__}"
+                problem = f"{self._api.url} cannot be reached: {str(error) or type(error).__name__}"
             else:
                 if answer.is_success:
                     if waited:

@@ -58,5 +58,5 @@ async def fetch(url: str, token: str) -> AsyncGenerator[Message, None]:
                 yield message
     except httpx.HTTPError as error:
         raise BackupError(
-            f"{url} cannot be read: {error or type(error).__name__}; is Luot running there?"
+            f"{url} cannot be read: {str(error) or type(error).__name__}; is Luot running there?"
         ) from None

@@ -31,7 +31,7 @@ def examine_page(url: str) -> "list[Check]":
         try:
             answer, text = _fetched(http, url)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            fail(f"{url} cannot be fetched: {error or type(error).__name__}")
+            fail(f"{url} cannot be fetched: {str(error) or type(error).__name__}")
         kind = answer.headers.get("content-type", "")
         findings.add(
             "answer",
@@ -71,7 +71,7 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
         findings.add(
             "Luot",
             False,
-            f"{tag.origin} cannot be reached from here: {error or type(error).__name__}",
+            f"{tag.origin} cannot be reached from here: {str(error) or type(error).__name__}",
             "check its address, certificate and firewall: browsers must reach it, too",
         )
         return

@@ -88,7 +88,7 @@ def _answer(admin: Admin, site: str | None, seconds: float, reached: str) -> Ite
                 fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
             yield from answer.iter_lines()
     except httpx.HTTPError as error:
-        fail(f"connection to {admin.url} lost: {error or type(error).__name__}")
+        fail(f"connection to {admin.url} lost: {str(error) or type(error).__name__}")
 
 
 def _line(text: str, colour: bool) -> str:

@@ -226,6 +226,36 @@ def test_a_second_class_of_a_name_would_be_noticed(tmp_path: Path) -> None:
     assert list(twice(tmp_path)) == ["Hit"]
 
 
+# Errors
+
+
+def taken_for_texts(path: Path) -> list[int]:
+    """Return the lines where `error or …` stands in for the text of an error, which may be empty.
+
+    An error is true whatever its text is, so what follows `or` is never said.
+    """
+    return [
+        choice.lineno
+        for handler in ast.walk(parsed(path))
+        if isinstance(handler, ast.ExceptHandler) and handler.name
+        for choice in ast.walk(handler)
+        if isinstance(choice, ast.BoolOp)
+        and isinstance(choice.op, ast.Or)
+        and isinstance(choice.values[0], ast.Name)
+        and choice.values[0].id == handler.name
+    ]
+
+
+def test_no_error_is_taken_for_its_text() -> None:
+    assert {place(path): found for path in modules() if (found := taken_for_texts(path))} == {}
+
+
+def test_an_error_taken_for_its_text_would_be_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "one.py"
+    path.write_text('try:\n    x()\nexcept OSError as error:\n    print(f"{error or 1}")\n')
+    assert taken_for_texts(path) == [4]
+
+
 # Shape
 
 

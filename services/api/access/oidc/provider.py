@@ -245,8 +245,11 @@ class Provider:
                         body += chunk
                         if len(body) > MAX_BYTES:
                             raise _away(f"{url} answers with more than {MAX_BYTES} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise _away(f"{url} does not answer: {error or 'in time'}") from None
+        except TimeoutError:
+            raise _away(f"{url} takes more than {ANSWER_SECONDS:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = str(error) or type(error).__name__
+            raise _away(f"{url} does not answer: {why}") from None
         if refused and answer.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
             raise _not_right(f"{url} says {shown(bytes(body), 200)}")
         if answer.status_code != HTTPStatus.OK:

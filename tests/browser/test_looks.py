@@ -133,6 +133,34 @@ def test_digits_roll_only_for_those_who_like_it(
     assert page.evaluate("moved") == moves
 
 
+@pytest.mark.parametrize("without", ["animate", "partial keyframes"])
+def test_a_browser_that_cannot_roll_digits_shows_the_new_number(
+    portal: Portal, page: Page, without: str
+) -> None:
+    page.add_init_script(
+        {
+            # Safari before 13.1.
+            "animate": "delete Element.prototype.animate",
+            # Chrome before 84, Firefox before 75.
+            "partial keyframes": "const animate = Element.prototype.animate;"
+            "Element.prototype.animate = function (frames, ...more) {"
+            " if (!('transform' in frames[0]))"
+            " throw new DOMException('Partial keyframes are not supported', 'NotSupportedError');"
+            " return animate.call(this, frames, ...more) }",
+        }[without]
+    )
+    page.emulate_media(reduced_motion="no-preference")
+    portal.page("/", '<visitor-counter digits="8"></visitor-counter><i data-luot="online"></i>')
+    page.goto(portal.url("/"))
+    digits = page.locator("visitor-counter [part=digits]")
+    expect(digits).to_have_text("08307145")
+    portal.numbers = {**portal.numbers, "total": 8307167, "online": 31}
+    page.clock.run_for(60_000)
+    expect(page.locator("i")).to_have_text("31")
+    expect(digits).to_have_text("08307167")
+    expect(digits).to_have_attribute("aria-label", "Tổng lượt truy cập: 8307167")
+
+
 def test_answers_that_come_while_digits_roll_are_shown_at_last(portal: Portal, page: Page) -> None:
     # As where someone clicks through the pages of an application: each is an answer.
     portal.page("/", '<visitor-counter digits="8"></visitor-counter>')

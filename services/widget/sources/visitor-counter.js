@@ -34,7 +34,8 @@ function roll(cell, from, to) {
   const wheel = add(cell, "span", "wheel");
   const steps = (10 + to - from) % 10;
   for (let i = 0; i <= steps; i++) add(wheel, "span", "", (+from + i) % 10);
-  const move = [{}, { transform: `translateY(${100 / wheel.childElementCount - 100}%)` }];
+  // Chrome before 84 and Firefox before 75 refuse a first keyframe that says nothing.
+  const move = [{ transform: "none" }, { transform: `translateY(${100 / wheel.childElementCount - 100}%)` }];
   wheel.animate(move, { duration: 900, easing: "cubic-bezier(.3,0,.2,1)", fill: "forwards" }).onfinish =
     // A wheel that a newer number replaced leaves no digit.
     () => wheel.parentNode && put(cell, to);
@@ -126,7 +127,8 @@ export class VisitorCounter extends Block {
       const cell = cells[i] || add(this.odometer, "span", "digit");
       // Not by its text, which is that of a whole wheel while it rolls.
       if (cell.digit === digit) return;
-      if (moving) roll(cell, cell.digit || 0, digit);
+      // Safari before 13.1 cannot animate an element.
+      if (moving && cell.animate) roll(cell, cell.digit || 0, digit);
       else put(cell, digit);
       cell.digit = digit;
     });

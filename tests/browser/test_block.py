@@ -265,6 +265,21 @@ def test_elements_that_could_not_be_loaded_are_tried_again(portal: Portal, page:
     assert len(failed) == 2
 
 
+def test_elements_that_are_blocked_are_tried_less_and_less(portal: Portal, page: Page) -> None:
+    tried: list[str] = []
+
+    def fail(route: Route) -> None:
+        tried.append(route.request.url)
+        route.abort()
+
+    page.route(BLOCKS, fail)
+    portal.page("/", "<visitor-counter></visitor-counter>")
+    page.goto(portal.url("/"))
+    portal.wait(views=1, reads=0)
+    let_minutes_pass(page, 60)
+    assert 3 <= len(tried) <= 9
+
+
 def test_an_attribute_that_changes_changes_the_block_at_once(portal: Portal, page: Page) -> None:
     assert len(block(portal, page)) == 8
     shown = page.locator("visitor-counter .known")

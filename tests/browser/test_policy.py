@@ -1,9 +1,11 @@
 """A strict Content-Security-Policy holds nothing up, and nothing is said against it."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from tests.browser.conftest import HEARD, becomes
 from tests.browser.portal import Portal
+from tests.browser.test_block import BLOCKS
 from tests.browser.test_views import TODAY
 
 
@@ -35,3 +37,26 @@ def test_everything_works_under_a_strict_policy(portal: Portal, page: Page, type
     assert page.evaluate("broken") == []
     assert said == []
     portal.wait(views=1, reads=1)
+
+
+def test_what_a_policy_of_trusted_types_allows_once_is_enough_for_a_second_try(
+    portal: Portal, page: Page
+) -> None:
+    tried: list[str] = []
+
+    def fail_once(route: Route) -> None:
+        tried.append(route.request.url)
+        if len(tried) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(BLOCKS, fail_once)
+    page.add_init_script(HEARD)
+    types = "require-trusted-types-for 'script'; trusted-types luot"
+    portal.page("/", TODAY, headers={"Content-Security-Policy": types})
+    page.goto(portal.url("/"))
+    portal.wait(views=1, reads=0)
+    becomes(page, page.locator("span").inner_text, "6.325")
+    assert len(tried) == 2
+    assert page.evaluate("heard") == []

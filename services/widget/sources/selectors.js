@@ -12,6 +12,10 @@ export const VIEWS = "[data-luot-views]";
 /** Elements that hold the downloads of a file. */
 export const FILES = "[data-luot-downloads]";
 
+/** All of them, in one piece: counter.js needs no more, and has fewer bytes so. */
+export const PLACES =
+  "visitor-counter,most-read,[data-luot],[data-luot-views],[data-luot-downloads]";
+
 /** An address without a fragment that is no route: `#/tin/1` and `#!/tin/1` are routes. */
 export const routed = (address) => address.replace(/#(?!!?\/).*/, "");
 

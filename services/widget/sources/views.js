@@ -19,12 +19,17 @@ let referrer = own("referrer");
 /** The address of the page; a fragment belongs to it only where it is a route. */
 // A place within the page that is open leads to no other one.
 const here = () => {
-  const { href } = location, address = routed(href);
+  const href = location.href, address = routed(href);
   return page && address !== href && address === page.split("#")[0] ? page : address;
 };
 
+// What the server did not find is the address that the document was opened at.
+const missing = 404 in options && here();
+
 /** An address without its query. */
 const bare = (address) => address.replace(/\?[^#]*/, "");
+
+const counted = () => counts && !excluded(named || location.href);
 
 // A string is sent as text/plain, which needs no preflight. Returns the address of the page.
 const send = (n, more) => {
@@ -47,8 +52,8 @@ const send = (n, more) => {
       method: "POST",
       credentials: "omit"
     })
-      .then(({ headers }) => {
-        const why = headers.get("X-Luot-Dropped");
+      .then((response) => {
+        const why = response.headers.get("X-Luot-Dropped");
         // foreign_host or unknown_site: what a portal's people can change.
         if (/_[hs]/.test(why)) console.warn("Luot: " + why, options.site, location.host);
       })
@@ -65,13 +70,13 @@ const view = (later) => {
   // was prerendered.
   unseen = own("hidden") || own("prerendering");
   if (unseen) return;
-  luot.counts = counts && !(manual && !named) && !excluded(named || location.href);
+  luot.counts = (named || !manual) && counted();
   if (luot.counts) {
     // Of `before` only the query changed: the server knows whether that makes another page.
     referrer = send(
       // What an application shows later is another page than the one that the server did not find.
-      !later && "404" in options ? "404" : "pageview",
-      before ? { r: referrer, q: before.slice(0, 2000) } : { r: referrer }
+      !later && (named || page) === missing ? "404" : "pageview",
+      { r: referrer, ...(before && { q: before.slice(0, 2000) }) }
     );
   }
   named = 0;
@@ -97,8 +102,8 @@ on("popstate", moved);
 on("hashchange", moved);
 // Of those that do not go through the history.
 if (self.navigation && navigation.addEventListener) {
-  navigation.addEventListener("currententrychange", ({ navigationType }) =>
-    navigationType === "replace" ? (page = here()) : moved()
+  navigation.addEventListener("currententrychange", (event) =>
+    event.navigationType === "replace" ? (page = here()) : moved()
   );
 }
 // A page that was left unseen is seen for the first time when restored: `looked` counts it.
@@ -112,15 +117,15 @@ on("visibilitychange", looked, true);
 on("prerenderingchange", looked, true);
 /** Count a click on a link, by the name of its event. */
 export const followed = (name, url) =>
-  counts && !excluded(location.href) && send(name, { p: url });
+  counted() && send(name, { p: url });
 
 /** Count this page as one that was not found, beside its view: as Plausible's users say it. */
-export const lost = () => counts && !excluded(location.href) && send("404", { r: own("referrer") });
+export const lost = () => counted() && send("404", { r: own("referrer") });
 
 // What has an ending that is none of a page's is a file; the server knows whose downloads count, and
 // which hosts are the site's. A mailto: has no host.
 const clicked = (event) => {
-  const link = event.composedPath().find(({ pathname }) => pathname);
+  const link = event.composedPath().find((node) => node.pathname);
   if (link && link.host && event.button < 2) {
     const out = "outbound" in options && link.host !== location.host;
     if (out || /\.(?!s?html?$|php|aspx?$|jsp)\w+(;.*|\/[\da-f-]{36})?$/i.test(link.pathname)) {
@@ -139,7 +144,7 @@ on("securitypolicyviolation", (event) => {
 // Where views are counted by themselves, too, `plausible("pageview")` says again what was counted.
 export const seen = (path) => {
   if (PLAUSIBLE && !path && !manual) return moved();
-  named = new URL(path || location.href, location.href).href;
+  named = new URL(path || location, location).href;
   view();
 };
 if (manual) {

@@ -1,5 +1,7 @@
 """Views that the portal counts by itself, and paths that are never counted."""
 
+from urllib.parse import unquote
+
 import pytest
 from playwright.sync_api import Page
 
@@ -75,6 +77,38 @@ def test_a_path_that_is_excluded_shows_the_numbers_and_counts_no_view(
     page.goto(portal.url("/last"))
     portal.wait(views=1 + counted)
     assert portal.paths() == [path] * counted + ["/last"]
+
+
+@pytest.mark.parametrize(
+    ("excluded", "address", "counted"),
+    [
+        ("/quản-trị/**", "/quản-trị/bài-viết/1", False),
+        ("/quản trị/*", "/quản trị/12", False),
+        ("/quản-trị/*", "/quản-trị/bài/1", True),
+        # As it has to be written for scripts that do not decode.
+        ("/qu%E1%BA%A3n-tr%E1%BB%8B/**", "/quản-trị/1", False),
+        # As WordPress writes addresses.
+        ("/quản-trị/**", "/qu%e1%ba%a3n-tr%e1%bb%8b/1", False),
+        ("/quan-tri/**", "/quan-tri/100%/1", False),
+        ("/quản-trị/**", "/100%", True),
+        ("/*/b", "/b", True),
+        ("/quan-tri/**", "/app#/quan-tri/1", False),
+        ("/quản-trị", "/#!/quản-trị?trang=2", False),
+        ("/app", "/app#/tin/1", False),
+        ("/tin", "/app#/tin/1", True),
+        ("/tin", "/app#tin", True),
+    ],
+)
+def test_a_pattern_names_paths_and_routes_as_they_are_read(
+    portal: Portal, page: Page, excluded: str, address: str, counted: bool
+) -> None:
+    portal.page(unquote(address.partition("#")[0]), TODAY, f'data-exclude="{excluded}"')
+    portal.page("/last", "", f'data-exclude="{excluded}"')
+    page.goto(portal.url(address))
+    assert shows(page, "span", "6.325")
+    page.goto(portal.url("/last"))
+    portal.wait(views=1 + counted)
+    assert portal.paths()[-1] == "/last"
 
 
 def test_an_application_that_leaves_an_excluded_path_is_counted_again(

@@ -137,6 +137,43 @@ def test_a_page_of_the_portal_in_a_frame_of_the_portal_counts_once(
     assert portal.paths() == ["/"]
 
 
+@pytest.mark.parametrize(
+    ("script", "attributes"),
+    [("counter.js?site=mytho", ""), ("plausible.js", 'data-domain="mytho" data-api="{luot}/e"')],
+)
+def test_a_frame_does_not_count_where_the_tag_around_it_has_yet_to_run(
+    portal: Portal, page: Page, script: str, attributes: str
+) -> None:
+    tag = f'<script async src="{portal.luot}{{}}/{script}" {attributes}></script>'
+    portal.page("/", '<iframe src="/lich"></iframe>', head=tag.format("/js", luot=portal.luot))
+    portal.page("/lich", TODAY, head=tag.format("", luot=portal.luot))
+    portal.stalled.add(f"/js/{script.partition('?')[0]}")
+    page.goto(portal.url("/"), wait_until="commit")
+    page.frame_locator("iframe").locator("span", has_text="6.325").wait_for()
+    portal.stalled.clear()
+    portal.wait(views=1)
+    page.wait_for_load_state()
+    answered(page)
+    portal.wait(views=1)
+    assert portal.paths() == ["/"]
+
+
+def test_a_frame_does_not_count_where_the_tag_around_it_is_gone(portal: Portal, page: Page) -> None:
+    # As jQuery puts scripts into a page.
+    removed = portal.tag("onload='this.remove()'")
+    portal.page("/", head=removed)
+    portal.page("/lich", TODAY, head=removed)
+    page.goto(portal.url("/"))
+    portal.wait(views=1)
+    page.wait_for_function("!document.querySelector('script[data-site]')", polling=20)
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('iframe'), { src: '/lich' }))"
+    )
+    page.frame_locator("iframe").locator("span", has_text="6.325").wait_for()
+    answered(page)
+    assert portal.paths() == ["/"]
+
+
 def test_a_framed_page_counts_where_the_page_around_it_does_not(portal: Portal, page: Page) -> None:
     portal.page("/", '<iframe src="/khung"></iframe>', head="")
     portal.page("/khung")

@@ -1,8 +1,8 @@
 // Fetches the site's numbers: once a view, then at intervals while the page is visible.
 
-import { luot, options, origin, own, root, script } from "./page.js";
+import { luot, options, origin, own, root } from "./page.js";
 import { BLOCKS, bring, FILES, NUMBERS, VIEWS, WATCHED } from "./selectors.js";
-import { answers, FILE, fill, pathOf, redraw, requests, search, views } from "./slots.js";
+import { answers, FILE, fill, pathAt, redraw, requests, search, views } from "./slots.js";
 
 const SLOTS = [NUMBERS, VIEWS, FILES].join();
 const PLACES = [SLOTS, BLOCKS].join();
@@ -52,7 +52,7 @@ const readNow = () => {
           answer.online = answer.guests = answer.online || +(luot.counts && site === options.site);
           answers[name] = answer;
           for (const path in answer.paths) {
-            views[path] = answer.paths[path].views || luot.counts & (path === pathOf(script));
+            views[path] = answer.paths[path].views || luot.counts & (path === pathAt());
           }
           for (const file in answer.downloads) {
             views[FILE + file] = answer.downloads[file].downloads;

@@ -1,4 +1,4 @@
 // What counter.js knows of the page.
 
 export const luot = self.__luot;
-export const { options, origin, own, root, script } = luot;
+export const { options, origin, own, root } = luot;

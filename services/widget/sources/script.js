@@ -29,28 +29,34 @@ if (!options.site || self.__luot) throw 0;
 /** Whether this address is the dashboard's link for those whose own visits are not to be counted. */
 export const chooses = /#luot=o/.test(location);
 
-let ownVisits = chooses;
+let ownVisits;
 try {
-  ownVisits = ownVisits || localStorage.luot;
+  ownVisits = chooses || localStorage.luot;
 } catch {
   // Storage is refused: nothing was chosen.
 }
 
-// frameElement is null where the page around the frame is of another origin.
-/** Whether this page counts: not for those who chose so, on a local machine, nor in a browser driven by a program, nor as
- * a frame in a page of the portal that counts itself. */
+// Tags of Luot in a page around this one, also before they have run: then they have a `data-site`.
+const tags =
+  "script[data-site]," +
+  (PLAUSIBLE ? `script[data-domain][src^="${origin}"]` : '[src*="js?site="]');
+
+// frameElement is null where the page around the frame is of another origin. A tag may be gone when
+// it has run.
+/** Whether this page counts: not for those who chose so, on a local machine, nor in a browser driven
+ * by a program, nor as a frame in a page of the portal that counts itself. */
 export const counts =
   !ownVisits &&
   !navigator.webdriver &&
-  !(frameElement && parent.document.querySelector("script[data-site]")) &&
+  !(frameElement && (parent.__luot || parent.document.querySelector(tags))) &&
   /^http/.test(location) &&
   ("local" in options ||
     !/^127\.|^\[|\blocalhost$/.test(location.hostname));
 
 /** For blocks.js, which replaces `read` and `seen`.
  *
- * counts  whether the view that is shown was counted
+ * counts  whether the view that is shown was counted, once there is one
  * read  after so many milliseconds, because the page is another
  * seen  because the page is visible again
  */
-export const luot = { counts, options, origin, script, own, root, read() {}, seen() {} };
+export const luot = { options, origin, own, root, read() {}, seen() {} };

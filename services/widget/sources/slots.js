@@ -48,15 +48,16 @@ export const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
+/** The path of an address, or of this page. */
 // With the query: on some portals it names the page. The server knows which parameters do.
-const pathAt = (given) => {
+export const pathAt = (given) => {
   const link = document.createElement("a");
   link.href = given || location.href;
   return routed(link.pathname + link.search + link.hash).slice(0, 1000);
 };
 
-/** The path of the page that an element names, or of this one; the script tag names none. */
-export const pathOf = (slot) => pathAt(slot.dataset.luotViews);
+/** The path of the page that an element names, or of this one. */
+const pathOf = (slot) => pathAt(slot.dataset.luotViews);
 // Of a file that is named, on a server.
 const fileOf = (slot) => {
   const given = slot.dataset.luotDownloads, path = given && pathAt(given);

@@ -113,6 +113,39 @@ def test_three_colours_are_enough(portal: Portal, page: Page) -> None:
     assert "0.18" in style("block", "borderTopColor")
 
 
+@pytest.mark.parametrize("preset", ["liferay", "modern"])
+def test_what_an_old_engine_does_not_know_leaves_digits_and_lines_as_they_were_before_it(
+    portal: Portal, page: Page, preset: str
+) -> None:
+    # Before Chrome 105 and 111, Firefox 110 and 113, Safari 16 and 16.2.
+    page.add_init_script(
+        "const replace = CSSStyleSheet.prototype.replaceSync;"
+        "CSSStyleSheet.prototype.replaceSync = function (text) {"
+        " return replace.call(this, text.replace(/cqi/g, 'no-unit')"
+        ".replace(/color-mix/g, 'no-function')) }"
+    )
+    portal.page(
+        "/",
+        f'<visitor-counter preset="{preset}" layout="table" digits="3"></visitor-counter>',
+        head=f"{portal.tag()}<style>visitor-counter {{ --luot-color: rgb(1, 2, 3);"
+        " font-size: 20px }</style>",
+    )
+    page.goto(portal.url("/"))
+    page.locator("visitor-counter .known").wait_for()
+
+    def style(part: str, name: str) -> str:
+        found = page.locator(f"visitor-counter [part~={part}]").first
+        return str(found.evaluate(f"(one) => getComputedStyle(one).{name}"))
+
+    assert [style("digit", name) for name in ("width", "marginLeft", "fontSize")] == [
+        "24px",
+        "1px",
+        "20px",
+    ]
+    assert style("line", "borderBottom").startswith("1px solid rgb(")
+    assert style("block", "borderTop").startswith("1px solid rgb(")
+
+
 @pytest.mark.parametrize(("motion", "moves"), [("reduce", 0), ("no-preference", 1)])
 def test_digits_roll_only_for_those_who_like_it(
     portal: Portal, page: Page, motion: str, moves: int

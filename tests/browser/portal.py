@@ -46,6 +46,7 @@ class Portal:
     fault    what Luot does instead of answering under /api: '500', 'hang', 'garbage' (no
              JSON) or 'nonsense' (JSON without numbers)
     others   the numbers of other sites, by slug
+    host     the host of all sites, as the list of most read pages has it, and hash_routes
     longest  the longest address that Luot takes, in bytes
     stalled  paths that are not answered for as long as they stand here
     """
@@ -55,6 +56,8 @@ class Portal:
         self.numbers: dict[str, Any] = dict(NUMBERS)
         self.others: dict[str, dict[str, Any]] = {}
         self.top: list[dict[str, Any]] = TOP
+        self.host = "hue.example"
+        self.hash_routes = False
         self.fault = ""
         self.longest = 1 << 16
         self.stalled: set[str] = set()
@@ -180,7 +183,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif asked.method == "POST":
             self._answer(202, b"ok", "text/plain")
         else:
-            top = {"pages": self.portal.top[: int(asked.query.get("limit", ["10"])[0])]}
+            top = {
+                "pages": self.portal.top[: int(asked.query.get("limit", ["10"])[0])],
+                "host": self.portal.host,
+                "hash_routes": self.portal.hash_routes,
+            }
             numbers = self.portal.others.get(asked.path.rpartition("/")[2], self.portal.numbers)
             told = top if asked.path.startswith("/api/top/") else numbers
             cached = {"Cache-Control": routes.HEADERS["Cache-Control"]}

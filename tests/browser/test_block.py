@@ -222,6 +222,49 @@ def test_the_most_read_pages_are_links(portal: Portal, page: Page) -> None:
     portal.wait(views=1, reads=0)
 
 
+def links(page: Page) -> list[tuple[str, str | None]]:
+    """Return text and address of each most read page."""
+    page.locator("most-read .known").wait_for()
+    return [
+        (link.inner_text(), link.get_attribute("href"))
+        for link in page.locator("most-read a").all()
+    ]
+
+
+def test_the_title_that_luot_knows_comes_before_the_text_of_a_link(
+    portal: Portal, page: Page
+) -> None:
+    portal.top = [
+        {"path": "/tin/1", "views": 3, "title": "Lịch tiếp công dân"},
+        {"path": "/tin/le-hoi", "views": 2, "title": "Lễ hội Hoa"},
+        {"path": "/tin/3", "views": 1},
+    ]
+    portal.page("/", '<most-read></most-read><a href="/tin/1">Xem thêm</a><a href="/tin/3">Ba</a>')
+    page.goto(portal.url("/"))
+    assert [text for text, _ in links(page)] == ["Lịch tiếp công dân", "Lễ hội Hoa", "Ba"]
+
+
+def test_the_most_read_routes_of_an_application_are_links_to_them(
+    portal: Portal, page: Page
+) -> None:
+    portal.hash_routes = True
+    portal.top = [
+        {"path": f"/{path}", "views": 9} for path in ("tin/1", "tin/hai", "app/x", "lien")
+    ]
+    portal.page(
+        "/",
+        '<most-read></most-read><a href="#!/tin/hai/">Tin thứ hai</a>'
+        '<a href="/app/#/x">Ứng dụng</a><a href="/lien#cuoi">Liên hệ</a><a href="#cuoi">Cuối</a>',
+    )
+    page.goto(portal.url("/"))
+    assert links(page) == [
+        ("1", portal.url("/#/tin/1")),
+        ("Tin thứ hai", portal.url("/#!/tin/hai/")),
+        ("Ứng dụng", portal.url("/app/#/x")),
+        ("Liên hệ", portal.url("/lien#cuoi")),
+    ]
+
+
 def test_a_pinned_script_takes_only_the_elements_that_were_built_with_it(
     portal: Portal, page: Page
 ) -> None:

@@ -53,6 +53,29 @@ def test_blocks_and_numbers_of_two_sites_are_each_right_and_the_script_counts_on
     assert of(portal, "hue") == 1
 
 
+@pytest.mark.parametrize("host", ["hue.example", ""])
+def test_the_most_read_pages_of_another_site_are_links_to_it(
+    portal: Portal, page: Page, host: str
+) -> None:
+    portal.host = host
+    portal.top = [{"path": "/tin/1", "views": 3}, {"path": "/tin/2", "views": 2}]
+    portal.page(
+        "/",
+        '<most-read site="hue"></most-read><a href="/tin/1">Tin của cổng này</a>'
+        '<a href="http://hue.example/tin/2">Tin thứ hai của Huế</a><a href="mailto:/tin/1">thư</a>',
+    )
+    page.goto(portal.url("/"))
+    page.locator("most-read .known").wait_for()
+    links = page.locator("most-read [part=link]")
+    there = [link.get_attribute("href") for link in links.all()]
+    if host:
+        assert links.all_inner_texts() == ["1", "Tin thứ hai của Huế"]
+        assert there == ["https://hue.example/tin/1", "http://hue.example/tin/2"]
+    else:
+        assert links.all_inner_texts() == ["1", "2"]
+        assert there == [None, None]
+
+
 def test_a_block_that_names_another_site_later_shows_that(portal: Portal, page: Page) -> None:
     portal.others["hue"] = HUE
     portal.page("/", '<visitor-counter lines="total"></visitor-counter>')

@@ -10,9 +10,7 @@ from tests.browser.test_views import HIDDEN, LEFT_AND_BACK
 def told(portal: Portal, views: int) -> list[tuple[str, str]]:
     """Return what was said of which path, once there is so much of it."""
     portal.wait(views=views)
-    return [
-        (view["n"], path) for view, path in zip(portal.views(), portal.paths(), strict=True)
-    ]
+    return [(view["n"], path) for view, path in zip(portal.views(), portal.paths(), strict=True)]
 
 
 def test_a_page_that_was_not_found_is_so_again_when_it_comes_back(

@@ -18,7 +18,7 @@ from services.api.sites.registry import Registry
 from services.http import compression
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.page_aliases import PageAlias
-from services.model.site import ANY_TEXT, Site
+from services.model.site import ANY_HOST, ANY_TEXT, Site
 from services.runtime.bounded import size_of
 from services.store import title_runs, titles
 from services.store.interface import Store
@@ -140,6 +140,8 @@ class TopPages:
                 "as_of": iso(as_of, site.zone_at(as_of)),
                 "period": period,
                 "stale": stale,
+                "host": next((host for host in site.hosts if ANY_HOST not in host), ""),
+                "hash_routes": site.hash_routes,
                 "pages": pages[:limit],
                 "min_visitors": site.min_visitors,
                 "withheld": withheld,

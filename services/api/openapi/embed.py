@@ -137,13 +137,23 @@ _TOP = {
                         "type": "object",
                         "required": [
                             *("site", "as_of", "period", "stale", "pages"),
-                            *("min_visitors", "withheld"),
+                            *("host", "hash_routes", "min_visitors", "withheld"),
                         ],
                         "properties": {
                             "site": {"type": "string"},
                             "as_of": {"type": "string", "format": "date-time"},
                             "period": {"type": "string", "enum": list(top.TopPeriod)},
                             "stale": {"type": "boolean"},
+                            "host": {
+                                "type": "string",
+                                "description": "the site's first host that is no pattern, where the"
+                                " pages are; empty if it has none",
+                            },
+                            "hash_routes": {
+                                "type": "boolean",
+                                "description": "routes in the fragment are paths: the page `/tin/1`"
+                                " may be at `/#/tin/1`",
+                            },
                             "min_visitors": {
                                 "type": "integer",
                                 "minimum": 0,
@@ -164,6 +174,11 @@ _TOP = {
                                     "properties": {
                                         "path": {"type": "string"},
                                         "views": {"type": "integer", "minimum": 0},
+                                        "title": {
+                                            "type": "string",
+                                            "description": "where it is known, if the site shows"
+                                            " titles in this list",
+                                        },
                                     },
                                 },
                             },

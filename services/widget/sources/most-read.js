@@ -2,11 +2,12 @@
 
 import { add, Block } from "./block.js";
 import { ask } from "./numbers.js";
+import { options } from "./page.js";
 import { written } from "./slots.js";
 import { MOST_READ } from "./words.js";
 
 const MOST = 50;
-const REFUSED = [400, 403, 404];
+const REFUSED = /40[034]/;
 
 /** A path as Luot writes it: decoded, without a trailing slash. */
 function named(path) {
@@ -17,16 +18,24 @@ function named(path) {
   }
 }
 
-/** The title of a page: the text of a link to it, else the words of its address. */
-function title(path) {
-  const links = [...document.links].filter(
-    (link) => link.host === location.host && link.textContent.trim()
-  );
+/** A link on this page to a page of a host. */
+function linkTo(path, host) {
   const found = (written) =>
-    links.find((link) => written(named(link.pathname)) + link.search === path);
+    [...document.links].find(
+      (link) =>
+        link.host === host &&
+        link.textContent.trim() &&
+        // With its route: `/app/#/tin/1` is `/app/tin/1`.
+        written(named((link.pathname + link.hash).replace(/\/?#!?(?=\/)|#.*/, ""))) +
+          link.search ===
+          path
+    );
   // Some sites count paths in lower case.
-  const link = found(String) || found((path) => path.toLowerCase());
-  if (link) return link.textContent.trim();
+  return found(String) || found((path) => path.toLowerCase());
+}
+
+/** The words of an address. */
+function wordsOf(path) {
   const words = path
     .split("?")[0]
     .replace(/\.\w{2,5}$/, "")
@@ -40,8 +49,7 @@ function title(path) {
 export class MostRead extends Block {
   /** Request the pages; back off where that failed, and stop where it was refused. */
   arrived() {
-    this.pause = 0;
-    this.failures = 0;
+    this.failures = this.pause = 0;
     this.load();
   }
 
@@ -65,9 +73,13 @@ export class MostRead extends Block {
     const period = this.getAttribute("period") || "7d";
     // One more than are shown: the home page is in every list, and says nothing.
     const query = new URLSearchParams({ period, limit: Math.min(this.limit() + 1, MOST) });
-    ask("top", query, this.getAttribute("site"))
-      .then(({ pages }) => {
-        this.pages = pages.filter(({ path }) => path !== "/").slice(0, this.limit());
+    const site = this.getAttribute("site") || options.site;
+    ask("top", query, site)
+      .then((top) => {
+        this.at =
+          (site === options.site ? location.origin : "https://" + top.host) +
+          (top.hash_routes ? "/#" : "");
+        this.pages = top.pages.filter(({ path }) => path !== "/").slice(0, this.limit());
         this.failures = this.pause = 0;
         this.draw();
         if (this.pages[0]) this.reveal();
@@ -75,19 +87,24 @@ export class MostRead extends Block {
       })
       .catch(({ status }) => {
         this.failures++;
-        this.pause = REFUSED.includes(status) ? Infinity : 2 ** Math.min(this.failures, 5) - 1;
+        this.pause = REFUSED.test(status) ? Infinity : 2 ** Math.min(this.failures, 5) - 1;
       });
   }
 
   fill() {
-    const rows = JSON.stringify([this.pages, this.format, this.made]);
+    const rows = JSON.stringify([this.pages, this.at, this.format, this.made]);
     if (rows === this.rows) return;
     this.rows = rows;
     this.list.textContent = "";
-    for (const { path, views } of this.pages) {
+    const host = this.at.split("/")[2];
+    for (const { path, views, title } of this.pages) {
       const line = add(this.list, "li", "line");
+      // A site of which only patterns of hosts are known has no links.
+      const link = host && linkTo(path, host);
+      const text = title || (link ? link.textContent.trim() : wordsOf(path));
+      const shown = add(line, "a", "link", text);
       // The portal's own address in front: "//other.example" is a path, too.
-      add(line, "a", "link", title(path)).href = location.origin + path;
+      if (host) shown.href = link ? link.href : this.at + path;
       line.append(" ");
       add(line, "span", "value", written(views, 0, this.format));
     }

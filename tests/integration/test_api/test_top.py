@@ -65,10 +65,24 @@ async def test_pages_are_ordered_by_their_views_on_the_sites_own_days(
         "as_of": "2024-01-03T12:00:00+07:00",
         "period": "today",
         "stale": False,
+        "host": "mytho.example",
+        "hash_routes": False,
         "pages": [{"path": "/today", "views": 5}],
         "min_visitors": 0,
         "withheld": 0,
     }
+
+
+async def test_the_list_says_where_its_pages_are(api: Api, client: httpx.AsyncClient) -> None:
+    for hosts, host in (
+        (("*.mytho.example", "www.mytho.example", "mytho.example"), "www.mytho.example"),
+        (("*.mytho.example",), ""),
+        (("*",), ""),
+        ((), ""),
+    ):
+        await publish(api, hosts=hosts, hash_routes=True)
+        answer = (await client.get(TOP)).json()
+        assert (answer["host"], answer["hash_routes"]) == (host, True)
 
 
 async def test_the_newest_row_of_a_page_counts_and_is_seen_within_15_seconds(

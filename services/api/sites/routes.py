@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.counter.body import iso
+from services.api.sites.fields import NewSite, SiteFields, Slug
 from services.api.sites.new_slug import NewSlug
 from services.api.sites.registry import Registry
-from services.api.sites.service import NewSite, SiteFields, Sites, Slug
+from services.api.sites.service import Sites
 from services.http.errors import unavailable
 from services.model.account import Role
 from services.model.calendar import to_date

@@ -47,7 +47,7 @@ def question_of_kind(
     question = StatsQuery(
         apart(site, kind), scope.elapsed, (Measure(kind.value),), today=scope.today
     )
-    return reader.for_strangers(question, by) if is_public else question
+    return question.of_shown_pages(by, reader.parts(question.site)) if is_public else question
 
 
 async def first_rows(

@@ -295,7 +295,7 @@ class PanelReading:
         measure = ordered_by(by)
         question = await self._question((measure,))
         if self._is_public:
-            question = self._reader.for_strangers(question, by)
+            question = question.of_shown_pages(by, self._reader.parts(question.site))
         breakdown = await self._reader.breakdown(question, BreakdownQuery(by, ROWS, 1))
         rows = [
             row

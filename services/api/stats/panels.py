@@ -162,7 +162,7 @@ class SitePanels:
             measures = measured_by(by)
             question = question_of(self.site, self.scope, measures)
             if self._is_public:
-                question = self._reader.for_strangers(question, by)
+                question = question.of_shown_pages(by, self._reader.parts(question.site))
             result = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
             warnings, columns = result.warnings, (by.field, *measures)
             table = answers.rows(measures, by.field, result.rows)

@@ -124,10 +124,6 @@ class StatsReader:
         parts = self._parts(structs.replace(site, kept_as=site_of(site.kept_as)))
         return [structs.replace(part, kept_as=name_of(part.kept_as, kind)) for part in parts]
 
-    def for_strangers(self, query: StatsQuery, by: Property) -> StatsQuery:
-        """Return the query with rows by a property as strangers may see them: no hidden pages."""
-        return query.of_shown_pages(by, self.parts(query.site))
-
     def of_parts(self, query: StatsQuery) -> list[StatsQuery]:
         """Return the query for each part of its site: their counts add up."""
         asked = query.of_addresses()

@@ -255,7 +255,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         rows = parse_breakdown(query, property, limit, page)
         who = asking(request)
         if who is None or not who.has(query.site.slug):
-            query = reader_of(request).for_strangers(query, rows.by)
+            query = query.of_shown_pages(rows.by, reader_of(request).parts(query.site))
         is_titled = one_of("titles", titles or "false", ("true", "false")) == "true"
         if is_titled and rows.by not in OF_PATHS:
             raise bad_request("titles", f"{shown(rows.by.value)} has no titles; pages have")

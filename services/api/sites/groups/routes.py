@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from services.api.access.fields import TEXT_PATTERN
 from services.api.access.route import Who, admin_router, needs
+from services.api.sites.fields import Slug
 from services.api.sites.groups.service import Groups
 from services.api.sites.registry import Registry
-from services.api.sites.service import Slug
 from services.model.account import Role
 from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_SITES, Group, GroupTree

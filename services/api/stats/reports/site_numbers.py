@@ -204,7 +204,7 @@ async def listed(
     measure = ordered_by(by)
     question = structs.replace(asked, measures=(measure,))
     if is_public:
-        question = reader.for_strangers(question, by)
+        question = question.of_shown_pages(by, reader.parts(question.site))
     try:
         found = await reader.breakdown(question, BreakdownQuery(by, most, 1))
     except HitsGoneError:

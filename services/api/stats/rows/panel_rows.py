@@ -176,7 +176,11 @@ class PanelRows:
             filters = (Filter(Property.PAGE, ((rows.of,),)),) if rows.of else question.filters
             return msgspec.structs.replace(question, filters=filters)
         question = question_of(self._site, self._scope, rows.measures)
-        return self._reader.for_strangers(question, rows.by) if self._is_public else question
+        return (
+            question.of_shown_pages(rows.by, self._reader.parts(question.site))
+            if self._is_public
+            else question
+        )
 
 
 def panel_of(name: str) -> Property:

@@ -63,7 +63,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         wanted = checked(body, site, stats().today(site), since)
         refuse_strangers(request, wanted.asked.site)
         if wanted.rows is not None and (who is None or not who.has(site.slug)):
-            asked = reader.for_strangers(wanted.asked, wanted.rows.by)
+            asked = wanted.asked.of_shown_pages(wanted.rows.by, reader.parts(wanted.asked.site))
             wanted = msgspec.structs.replace(wanted, asked=asked)
         answer = await unless_gone(
             request, answered(reader, wanted, summed(site, registry), stats().now_ms())

@@ -43,6 +43,9 @@ class FakeReader:
     async def first_day(self, site: Site) -> int:
         return TODAY - 100
 
+    def parts(self, site: Site) -> list[Site]:
+        return [site]
+
     async def total(self, question: StatsQuery, *, partly: bool) -> StatsResult:
         assert partly
         if self.is_slow:

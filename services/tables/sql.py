@@ -17,6 +17,8 @@ MAX_VALUE = 64 * 1024 * 1024
 MAX_KEPT = 4096
 """How many characters of a value are kept: the texts of articles are not needed."""
 
+# A word is neither the N of a text nor the beginning of a comment: what is still open at the end of
+# a piece matches nothing, so that more is read.
 _TOKEN = re.compile(
     r"""(?P<space>\s++)
       | (?P<comment>--[^\n]*+(?:\n|\Z)|\#[^\n]*+(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*+\*/)
@@ -24,7 +26,8 @@ _TOKEN = re.compile(
       | (?P<national>[nN]'(?:[^']++|'')*+')
       | (?P<name>`(?:[^`]|``)*+`|\[(?:[^\]]|\]\])*+\])
       | (?P<mark>[(),;.])
-      | (?P<word>[^\s(),;.'"`\[\]]++(?:\.[0-9]++[^\s(),;.'"`\[\]]*+)?)""",
+      | (?P<word>(?![nN]')(?:[^\s(),;.'"`\[\]/]++|/(?!\*))++
+          (?:\.[0-9]++(?:[^\s(),;.'"`\[\]/]++|/(?!\*))*+)?)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -132,6 +132,30 @@ def test_a_dump_is_read_the_same_wherever_its_pieces_end(
         assert converted(path, address="/{alias}") == whole
 
 
+def test_a_script_of_sql_server_is_read_the_same_wherever_its_pieces_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        "/* It's (a) \"script\"; INSERT INTO x VALUES */ USE [dnn]\nGO/* a 'b */\n"
+        "INSERT [dbo].[nv4_vi_news_rows] ([id], [alias], [hitstotal]) VALUES (1,"
+        " N'it''s, (a) \\', 12/* 'views' */), (2, n'/* \"x\" */', CAST(N'3' AS Int) /*)*/)\nGO\n"
+    )
+    path = write(tmp_path, text, "script.sql")
+    whole = converted(path, address="/{alias}")
+    assert dict(whole[1].pages) == {"/it's, (a) \\": (0, 12), '//* "x" */': (0, 3)}
+    for size in range(1, 80):
+        monkeypatch.setattr(sql, "PIECE", size)
+        assert converted(path, address="/{alias}") == whole
+
+
+@pytest.mark.parametrize("open_value", ["N'a", "n'", "/* a", "1/* a 'b'"])
+def test_a_value_or_comment_that_the_file_cuts_is_refused(tmp_path: Path, open_value: str) -> None:
+    text = "INSERT INTO nv4_vi_news_rows (id, alias, hitstotal) VALUES (1, 'a', 2), (2, "
+    path = write(tmp_path, text + open_value, "news.sql")
+    with pytest.raises(TableError, match="has no end"):
+        converted(path, address="/{alias}")
+
+
 def test_scripts_of_sql_server_are_read(tmp_path: Path) -> None:
     text = (
         "USE [dnn]\nGO\nINSERT [dbo].[nv4_vi_news_rows] ([id], [alias], [hitstotal]) VALUES"

@@ -13,6 +13,7 @@ from services.access_log.formats.format import FormatError, LogFormat
 from services.access_log.formats.known import NAMES, ready, recognise
 from services.access_log.line import text_of
 from services.access_log.parser import HEAD_LINES, MAX_LINE, AccessLogError
+from services.access_log.unchanged import Stamp
 from services.model.hosts import fold
 from services.model.site import Site
 from services.runtime.reasons import reason
@@ -59,6 +60,7 @@ class LogFile(msgspec.Struct, frozen=True, kw_only=True):
     days        how many of the site's days have lines
     requests    lines that are not notes of the server; `unreadable` are those of them
     warnings    what is odd about it
+    stamp       of the file before it was read
     """
 
     path: Path
@@ -76,6 +78,7 @@ class LogFile(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     unreadable: int
     warnings: list[str]
+    stamp: Stamp
 
 
 def examine(path: Path, options: FormatOptions | None = None, site: Site | None = None) -> LogFile:
@@ -99,6 +102,7 @@ def examine_parts(
     seen = _Seen(site or Site(slug="log"), known or {})
     try:
         with path.open("rb") as file:
+            stamp = Stamp.of(file)
             head = file.read(_HEAD_BYTES)
             file.seek(0)
             stream = unpacked(file, head[:MAGIC_BYTES])
@@ -140,6 +144,7 @@ def examine_parts(
         requests=seen.requests,
         unreadable=seen.unreadable,
         warnings=seen.warnings(path, found),
+        stamp=stamp,
     )
     return [
         msgspec.structs.replace(

@@ -1,8 +1,10 @@
 """Reads access logs, plain or compressed, one line at a time."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
@@ -37,12 +39,16 @@ class AccessLog:
     number          number of the last line read, from 1, including empty ones
     examples        number and beginning of the first broken lines
     size            bytes of the file on disk, perhaps compressed; None for a pipe
+    file            the file itself
     """
 
-    def __init__(self, source: Path | str, of_format: LogFormat | None = None) -> None:
+    def __init__(
+        self, source: Path | str, of_format: LogFormat | None = None, upto: int | None = None
+    ) -> None:
         """Open a file, or the standard input for '-'. Raises AccessLogError.
 
-        Without `of_format`, the format is recognised from the first lines.
+        Without `of_format`, the format is recognised from the first lines. With `upto`, only so
+        many lines are read, and their digest is taken.
         """
         self.name = "standard input" if str(source) == STDIN else str(source)
         self.lines = 0
@@ -51,23 +57,30 @@ class AccessLog:
         self.examples: list[tuple[int, str]] = []
         self.size: int | None = None
         self.format = of_format
+        self._upto = upto
+        self._digest = sha256()
         try:
             if str(source) == STDIN:
-                self._file: BinaryIO = sys.stdin.buffer
+                self.file: BinaryIO = sys.stdin.buffer
             else:
-                self._file = Path(source).open("rb")  # noqa: SIM115  # closed by __exit__
-                self.size = Path(source).stat().st_size
+                self.file = Path(source).open("rb")  # noqa: SIM115  # closed by __exit__
+                self.size = os.fstat(self.file.fileno()).st_size
         except OSError as error:
             raise AccessLogError(
                 f"{self.name} cannot be read: {error.strerror}; expected an access log"
             ) from None
-        self._counted = _Counted(self._file)
+        self._counted = _Counted(self.file)
         self._raw = io.BufferedReader(self._counted, 64 * 1024)
 
     @property
     def bytes_read(self) -> int:
         """How much of `size` has been read."""
         return self._counted.count
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the lines read so far, in hex, when it is read up to a line."""
+        return self._digest.hexdigest()
 
     def __enter__(self) -> Self:
         return self
@@ -78,8 +91,8 @@ class AccessLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not sys.stdin.buffer:
-            self._file.close()
+        if self.file is not sys.stdin.buffer:
+            self.file.close()
 
     def __iter__(self) -> Iterator[LogLine]:
         """Yield the lines that could be parsed. Raises AccessLogError for a damaged file."""
@@ -115,11 +128,17 @@ class AccessLog:
         head = self._raw.peek(MAGIC_BYTES)[:MAGIC_BYTES]
         stream = unpacked(cast("BinaryIO", self._raw), head)
         number = 0
-        while raw := stream.readline(MAX_LINE):
+        upto, digest = self._upto, self._digest.update
+        while number != upto and (raw := stream.readline(MAX_LINE)):
             number += 1
+            if upto is not None:
+                digest(raw)
             if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
-                while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
-                    pass
+                ended = False
+                while not ended and (rest := stream.readline(MAX_LINE)):
+                    ended = rest.endswith(b"\n")
+                    if upto is not None:
+                        digest(rest)
                 yield number, b""
             elif raw.strip():
                 yield number, raw

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from services.access_log.client import ImportClient, UploadOptions, UploadState
 from services.access_log.file import FormatOptions, LogFile, examine_parts
 from services.access_log.hits import HitReader, LeftOut
 from services.access_log.parser import AccessLog
+from services.access_log.unchanged import Unchanged
 from services.log import batch
 from services.model.downloads import are_downloads
 from services.model.hit import Hit, Visit
@@ -109,36 +111,35 @@ def import_all(
             days=file.days,
             hosts=file.hosts,
         )
-        if state.done:
-            if index < last_open or options.dry_run:
-                _read(file, result, reader, None, progress)
-        elif options.dry_run:
-            _read(file, result, reader, None, progress)
-        else:
-            chunks = Chunks(client, file.digest, client.begin(file, options))
-            _read(file, result, reader, chunks, progress)
-            chunks.flush()
-            result.sent = chunks.sent
+        if not state.done and not options.dry_run:
+            _read(file, result, reader, progress, partial(_begun, client, file, options))
             client.finish(file.digest)
+        elif options.dry_run or index < last_open:
+            _read(file, result, reader, progress)
         yield result
+
+
+def _begun(
+    client: ImportClient, file: LogFile, options: UploadOptions, unchanged: Unchanged
+) -> "Chunks":
+    return Chunks(client, file.digest, client.begin(file, options), unchanged.check)
 
 
 def _read(
     file: LogFile,
     result: FileResult,
     reader: HitReader,
-    chunks: "Chunks | None",
     progress: Progress,
+    begun: "Callable[[Unchanged], Chunks] | None" = None,
 ) -> None:
-    salt = "" if chunks is None else chunks.salt
     unsorted = reader.visits.unsorted
     before = 0, 0
-    with AccessLog(file.path, file.opened) as log:
+    # Lines written after the file was examined belong to another import.
+    with AccessLog(file.path, file.opened, upto=file.lines) as log:
+        unchanged = Unchanged(log, file.stamp, file.digest, file.lines)
+        chunks = None if begun is None else begun(unchanged)
+        salt = "" if chunks is None else chunks.salt
         for line in log:
-            # Lines written after the file was examined belong to another import.
-            if log.number > file.lines:
-                result.lines = -1
-                break
             if log.number <= file.after:
                 before = log.lines, log.broken
                 continue
@@ -154,6 +155,10 @@ def _read(
                 result.left_out[hit.value] += 1
             if log.lines % _PROGRESS_LINES == 0:
                 progress(file, log)
+        unchanged.check_all()
+        if chunks is not None:
+            chunks.flush()
+            result.sent = chunks.sent
         progress(file, log)
     result.lines += log.lines - before[0]
     result.broken = log.examples
@@ -165,7 +170,15 @@ def _read(
 class Chunks:
     """Splits the pages of a file into chunks, and sends what is not in the log yet."""
 
-    def __init__(self, client: ImportClient, digest: str, begun: UploadState) -> None:
+    def __init__(
+        self,
+        client: ImportClient,
+        digest: str,
+        begun: UploadState,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` is called before pages are sent, and raises if they must not be."""
+        self._check = check
         self._client = client
         self._digest = digest
         self._taken = begun.taken
@@ -182,6 +195,7 @@ class Chunks:
 
     def flush(self) -> None:
         """Send the queued pages."""
+        self._check()
         queued, self._queued = self._queued, []
         self._send(queued)
 

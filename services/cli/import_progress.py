@@ -69,7 +69,7 @@ class ImportProgressBar:
 
     def begin(self, files: Sequence[Any]) -> None:
         """Set the total size of the files."""
-        total = sum(file.path.stat().st_size for file in files)
+        total = sum(file.stamp.size for file in files)
         self._began = time.monotonic()
         self._progress.update(self._task, total=total, completed=0)
 

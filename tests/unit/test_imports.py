@@ -3,7 +3,7 @@
 import gzip
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from services.access_log.client import ImportClient, UnfinishedError, UploadOptions, UploadState
-from services.access_log.file import examine, examine_parts
+from services.access_log.file import LogFile, examine, examine_parts
 from services.access_log.hits import HitReader, LeftOut
 from services.access_log.line import LogLine
 from services.access_log.page_filter import NotAPage
 from services.access_log.parser import AccessLogError
-from services.access_log.upload import Chunks
+from services.access_log.upload import Chunks, examine_all, import_all
 from services.access_log.visits import LogVisits
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
@@ -317,3 +317,104 @@ def test_chunks_hold_whole_lines_in_order_and_nothing_that_was_taken() -> None:
     assert [one[1] for one in sent[:-1]] == [one[0] for one in sent[1:]]
     assert max(size for *_, size in sent) < 64 * 1024
     assert max(hits for _, _, hits, _ in sent) <= batch.MAX_HITS
+
+
+class Recorded(ImportClient):
+    """Keeps what is sent; `before` is called with the number of chunks sent so far."""
+
+    def __init__(self, before: Callable[[int], None] = lambda _: None) -> None:
+        super().__init__(Scripted(httpx.Response(200)), "mytho")
+        self.begun: list[str] = []
+        self.sent: list[int] = []
+        self._before = before
+
+    def begin(self, file: LogFile, options: UploadOptions) -> UploadState:
+        self.begun.append(file.digest)
+        return UploadState(False, 0, 0, "s", [])
+
+    def append(self, digest: str, after: int, upto: int, payload: bytes) -> int:
+        self._before(len(self.sent))
+        self.sent += batch.decode(payload).at
+        return upto
+
+    def finish(self, digest: str) -> int:
+        return len(self.sent)
+
+
+def a_log(lines: range) -> bytes:
+    """Return lines of one reader, a second after each other."""
+    times = (datetime(2024, 3, 1, 3, tzinfo=UTC) + timedelta(seconds=second) for second in lines)
+    return "".join(
+        f'192.0.2.1 - - [{at:%d/%b/%Y:%H:%M:%S +0000}] "GET / HTTP/1.1" 200 1 "-" "{FIREFOX}"\n'
+        for at in times
+    ).encode()
+
+
+def uploaded(client: ImportClient, files: list[LogFile]) -> int:
+    """Import files that are new to Luot; return how many pages were sent."""
+    states = [UploadState(False, 0, 0, "", [])] * len(files)
+    options = UploadOptions(host="mytho.example")
+    results = import_all(files, states, client, reader(), options, lambda *_: None)
+    return sum(result.sent for result in results)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_log_rotated_after_it_was_examined_is_refused_before_anything_is_sent(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    names = tmp_path / "access.log.1", tmp_path / "access.log.2"
+    newer, older = a_log(range(60, 160)), a_log(range(60))
+    names[0].write_bytes(pack(newer))
+    names[1].write_bytes(pack(older))
+    files = examine_all(names, lambda _: None)
+    names[0].rename(names[1])
+    names[0].write_bytes(pack(a_log(range(160, 300))))
+    client = Recorded()
+    with pytest.raises(AccessLogError, match=r"access\.log\.2 is not the file .* rotated"):
+        uploaded(client, files)
+    assert (client.begun, client.sent) == ([], [])
+
+
+def test_a_log_cut_and_written_anew_after_it_was_examined_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_bytes(a_log(range(60)))
+    file = examine(path)
+    with path.open("r+b") as log:  # The same inode, as logrotate's copytruncate leaves it
+        log.truncate()
+        log.write(a_log(range(100, 200)))
+    client = Recorded()
+    with pytest.raises(AccessLogError, match="rotated"):
+        uploaded(client, [file])
+    assert (client.begun, client.sent) == ([], [])
+
+
+def test_a_log_that_grew_or_was_only_renamed_is_read_as_it_was_examined(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_bytes(a_log(range(60)))
+    file = examine(path)
+    with path.open("ab") as log:
+        log.write(a_log(range(60, 100)))
+    assert uploaded(Recorded(), [file]) == 60
+    copy = tmp_path / "copy"
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+    assert uploaded(Recorded(), [file]) == 60
+
+
+@pytest.mark.parametrize("anew", [0, 1000, 9000])
+def test_a_log_cut_while_it_is_read_stops_the_import(tmp_path: Path, anew: int) -> None:
+    path = tmp_path / "access.log"
+    path.write_bytes(a_log(range(5000)))
+    file = examine(path)
+
+    def cut(chunks: int) -> None:
+        if chunks == 0:
+            with path.open("r+b") as log:
+                log.truncate()
+                log.write(a_log(range(5000, 5000 + anew)))
+
+    client = Recorded(cut)
+    with pytest.raises(AccessLogError, match=r"changed while it was read.*rotated"):
+        uploaded(client, [file])
+    if anew < 5000:
+        assert client.sent == [file.first_at + 1000 * second for second in range(500)]

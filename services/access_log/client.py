@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from services.access_log.file import LogFile
+from services.access_log.parts import Imported
 
 AWAY_SECONDS = 120.0
 """How long to retry while Luot does not answer; it may be restarting."""
@@ -60,7 +61,8 @@ class UploadState(msgspec.Struct, frozen=True):
 class _Known(msgspec.Struct, frozen=True):
     digest: str
     lines: int
-    state: str = "done"
+    first_at: int
+    state: str
 
 
 class _Imports(msgspec.Struct, frozen=True):
@@ -86,10 +88,13 @@ class ImportClient:
         self._sleep = sleep
         self._monotonic = monotonic
 
-    def known(self) -> dict[str, int]:
-        """Return the imports of the site that were not undone, digest → lines."""
+    def known(self) -> dict[str, Imported]:
+        """Return the imports of the site by digest, those that were undone as well."""
         answer = msgspec.json.decode(self._sent("GET", "").content, type=_Imports)
-        return {one.digest: one.lines for one in answer.imports if one.state != "undone"}
+        return {
+            one.digest: Imported(one.lines, one.first_at, one.state == "undone")
+            for one in answer.imports
+        }
 
     def begin(self, file: LogFile, options: UploadOptions) -> UploadState:
         """Begin the import of a file, or find out where to resume it."""

@@ -13,6 +13,7 @@ from services.access_log.formats.format import FormatError, LogFormat
 from services.access_log.formats.known import NAMES, ready, recognise
 from services.access_log.line import text_of
 from services.access_log.parser import HEAD_LINES, MAX_LINE, AccessLogError
+from services.access_log.parts import Imported, Part, parts_of
 from services.access_log.unchanged import Stamp
 from services.model.hosts import fold
 from services.model.site import Site
@@ -90,13 +91,14 @@ def examine_parts(
     path: Path,
     options: FormatOptions | None = None,
     site: Site | None = None,
-    known: Mapping[str, int] | None = None,
+    known: Mapping[str, Imported] | None = None,
 ) -> list[LogFile]:
     """Read a file once, from end to end.
 
-    `known` are imports, digest → lines: each that is the beginning of this file makes a part, and
-    the rest is the last part. Raises AccessLogError when the format is not recognised, or too much
-    of the file cannot be read.
+    `known` are imports by digest: each that is the beginning of this file makes a part, and the
+    rest is the last part. What an import that was undone counted alone is a part as well. Raises
+    AccessLogError when the format is not recognised, too much of the file cannot be read, or it
+    cannot be told what an import counted.
     """
     options = options or FormatOptions()
     seen = _Seen(site or Site(slug="log"), known or {})
@@ -147,10 +149,8 @@ def examine_parts(
         stamp=stamp,
     )
     return [
-        msgspec.structs.replace(
-            whole, digest=digest, lines=lines, after=after, first_at=first_at, last_at=last_at
-        )
-        for digest, lines, after, first_at, last_at in seen.parts
+        msgspec.structs.replace(whole, **part._asdict())
+        for part in parts_of(path, seen.parts, seen.known)
     ]
 
 
@@ -176,11 +176,11 @@ def _listed(examples: list[tuple[int, bytes]]) -> str:
 class _Seen:
     """What one pass over a file has seen."""
 
-    def __init__(self, site: Site, known: Mapping[str, int]) -> None:
+    def __init__(self, site: Site, known: Mapping[str, Imported]) -> None:
         self.site = site
         self.known = known
-        self.ends = sorted(set(known.values()), reverse=True)
-        self.parts: list[tuple[str, int, int, int, int]] = []
+        self.ends = sorted({each.lines for each in known.values()}, reverse=True)
+        self.parts: list[Part] = []
         self.newest = -1
         self.digest = sha256()
         self.lines = self.requests = self.read = self.unreadable = self.agentless = 0
@@ -193,9 +193,9 @@ class _Seen:
 
     def end_part(self, digest: str) -> None:
         """End a part here, if it has lines of its own."""
-        after = self.parts[-1][1] if self.parts else 0
+        after = self.parts[-1].lines if self.parts else 0
         if self.lines > after and self.last_at >= 0:
-            self.parts.append((digest, self.lines, after, self.first_at, self.last_at))
+            self.parts.append(Part(digest, self.lines, after, self.first_at, self.last_at))
             self.newest = max(self.newest, self.last_at)
             self.first_at, self.last_at = 1 << 62, -1
 
@@ -291,7 +291,8 @@ def _lines(stream: BinaryIO, seen: _Seen) -> Iterator[bytes]:
             yield from _split(seen, begin, rest)
             rest = b""
             digest = seen.digest.hexdigest()
-            if seen.known.get(digest) == seen.lines:
+            imported = seen.known.get(digest)
+            if imported is not None and imported.lines == seen.lines:
                 seen.end_part(digest)
         pieces = (rest + block).split(b"\n")
         seen.digest.update(block)

@@ -11,6 +11,7 @@ from services.access_log.client import ImportClient, UploadOptions, UploadState
 from services.access_log.file import FormatOptions, LogFile, examine_parts
 from services.access_log.hits import HitReader, LeftOut
 from services.access_log.parser import AccessLog
+from services.access_log.parts import Imported
 from services.access_log.unchanged import Unchanged
 from services.log import batch
 from services.model.downloads import are_downloads
@@ -66,11 +67,11 @@ def examine_all(
     looked: Callable[[Path], None],
     options: FormatOptions | None = None,
     site: Site | None = None,
-    known: Mapping[str, int] | None = None,
+    known: Mapping[str, Imported] | None = None,
 ) -> list[LogFile]:
     """Examine files and return each content once, oldest first. Raises AccessLogError.
 
-    `known` are imports of the site, digest → lines: a file that has grown since is split into the
+    `known` are imports of the site by digest: a file that has grown since is split into the
     imported part and the rest.
     """
     by_digest: dict[str, LogFile] = {}

@@ -16,6 +16,7 @@ from services.access_log.hits import HitReader, LeftOut
 from services.access_log.line import LogLine
 from services.access_log.page_filter import NotAPage
 from services.access_log.parser import AccessLogError
+from services.access_log.parts import Imported
 from services.access_log.upload import Chunks, examine_all, import_all
 from services.access_log.visits import LogVisits
 from services.enrich.bots import Bots
@@ -201,7 +202,7 @@ def test_a_file_that_grew_is_what_was_imported_and_the_rest(
     tmp_path: Path, pack: Callable[[bytes], bytes]
 ) -> None:
     path = tmp_path / "log"
-    known: dict[str, int] = {}
+    known: dict[str, Imported] = {}
     parts = []
     for lines in (3, 10, 59):
         text = "".join(LOG_LINE.format(second) for second in range(lines)).encode()
@@ -209,7 +210,7 @@ def test_a_file_that_grew_is_what_was_imported_and_the_rest(
         parts = examine_parts(path, known=known)
         assert len(parts) == len(known) + 1
         assert parts[-1].digest == examine(path).digest
-        known[parts[-1].digest] = parts[-1].lines
+        known[parts[-1].digest] = Imported(parts[-1].lines, parts[-1].first_at)
     assert [part.digest for part in parts] == list(known)
     assert [(part.after, part.lines) for part in parts] == [(0, 3), (3, 10), (10, 59)]
     firsts = [part.first_at - parts[0].first_at for part in parts]
@@ -221,6 +222,66 @@ def test_a_file_that_grew_is_what_was_imported_and_the_rest(
     # Nothing new: the same import
     path.write_bytes(pack(text))
     assert [part.digest for part in examine_parts(path, known=known)] == list(known)
+
+
+def imported_up_to(path: Path, text: bytes, *ends: int) -> dict[str, Imported]:
+    """Write a growing log, and return what its imports would be after each of these lines."""
+    known: dict[str, Imported] = {}
+    for lines in ends:
+        path.write_bytes(b"".join(text.splitlines(keepends=True)[:lines]))
+        part = examine_parts(path, known=known)[-1]
+        known[part.digest] = Imported(part.lines, part.first_at)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("undone", "expected"),
+    [
+        ((0,), [(0, 100), (100, 150), (150, 170), (170, 200)]),
+        ((1,), [(0, 100), (100, 150), (150, 170), (170, 200)]),
+        ((0, 1), [(0, 150), (150, 170), (170, 200)]),
+        ((1, 2), [(0, 100), (100, 200)]),
+        ((0, 1, 2), [(0, 200)]),
+    ],
+)
+def test_lines_of_a_grown_file_whose_import_was_undone_can_be_imported_again(
+    tmp_path: Path, undone: tuple[int, ...], expected: list[tuple[int, int]]
+) -> None:
+    path = tmp_path / "log"
+    known = imported_up_to(path, a_log(range(200)), 100, 150, 170)
+    for number in undone:
+        digest = list(known)[number]
+        known[digest] = known[digest]._replace(undone=True)
+    path.write_bytes(a_log(range(200)))
+    parts = examine_parts(path, known=known)
+    assert [(part.after, part.lines) for part in parts] == expected
+    first = examine(path).first_at
+    assert [part.first_at for part in parts] == [first + 1000 * after for after, _ in expected]
+    assert [part.last_at for part in parts] == [first + 1000 * end - 1000 for _, end in expected]
+
+
+def test_a_file_imported_as_a_whole_after_its_beginning_was_undone_is_imported(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "log"
+    ((digest, begun),) = imported_up_to(path, a_log(range(150)), 100).items()
+    (whole,) = imported_up_to(path, a_log(range(150)), 150).items()
+    known = dict([(digest, begun._replace(undone=True)), whole])
+    (part,) = examine_parts(path, known=known)
+    assert (part.digest, part.after, part.lines) == (whole[0], 0, 150)
+
+
+def test_where_times_do_not_tell_what_an_import_counted_nothing_is_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    text = LOG_LINE.format(1).encode()
+    known = imported_up_to(path, text * 100 + text * 50, 100, 150)
+    first, second = known
+    known[first] = known[first]._replace(undone=True)
+    with pytest.raises(AccessLogError, match=rf"undone.*{second[:12]}.*undo that one as well"):
+        examine_parts(path, known=known)
+    known[second] = known[second]._replace(undone=True)
+    (part,) = examine_parts(path, known=known)
+    assert (part.after, part.lines) == (0, 150)
 
 
 @pytest.mark.parametrize(

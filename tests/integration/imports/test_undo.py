@@ -202,6 +202,29 @@ def test_killed_anywhere_and_repeated_it_is_the_same(
     assert not differences(settled(luot, site, 3), before)
 
 
+@pytest.mark.parametrize("log", ["kept"], indirect=True)
+def test_the_first_import_of_a_file_that_has_grown_can_be_imported_again(
+    luot: System, site: str, log: Path, tmp_path: Path
+) -> None:
+    lines = lines_of(log)
+    grown = tmp_path / "access.log"
+    grown.write_text("".join(f"{line}\n" for line in lines[: len(lines) // 2]))
+    (first,) = world.imported(luot.api, grown, "--site", site)
+    grown.write_text("".join(f"{line}\n" for line in lines))
+    _, second = world.imported(luot.api, grown, "--site", site)
+    total = 3 + first["pages"] + second["pages"]
+    settled(luot, site, total)
+    done = world.undone(luot.api, site, first["digest"])
+    assert done.returncode == 0, done.stderr
+    settled(luot, site, 3 + second["pages"])
+    files = world.imported(luot.api, grown, "--site", site)
+    assert [(one["digest"], one["begun"], one["sent"]) for one in files] == [
+        (first["digest"], "new", first["sent"]),
+        (second["digest"], "done", 0),
+    ]
+    settled(luot, site, total)
+
+
 def test_downloads_of_an_import_are_taken_back_with_it(
     luot: System, site: str, log: Path, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from backports import zstd
 
 from services.access_log.file import FormatOptions, examine
-from services.access_log.formats.known import NAMES, named, recognise
+from services.access_log.formats.known import NAMES, named, ready, recognise
 from services.access_log.hits import HitReader, LeftOut
 from services.access_log.parser import AccessLog, AccessLogError
 from services.enrich.bots import Bots
@@ -257,6 +257,16 @@ def test_lines_of_other_hosts_are_left_out_and_said(tmp_path: Path) -> None:
         ("192.168.1.7", "192.168.1.7"),
         ("-", "10.0.0.1"),
         ("2001:db8::7", "2001:db8::7"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        ("203.0.113.7:51234", "203.0.113.7"),
+        ("203.0.113.7, proxy.local", "203.0.113.7"),
+        ("fe80::1%eth0, 203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("203.0.113.7,  10.2.0.1", "203.0.113.7"),
+        ("203.0.113.7,", "203.0.113.7"),
+        ("unknown", "10.0.0.1"),
+        ("unknown, unknown", "10.0.0.1"),
+        (r"${jndi:ldap\x22}", "10.0.0.1"),
     ],
 )
 def test_the_reader_is_whom_the_last_proxy_names(forwarded: str, reader: str) -> None:
@@ -266,6 +276,32 @@ def test_the_reader_is_whom_the_last_proxy_names(forwarded: str, reader: str) ->
     connected = named("nginx-main", "connection").read(one("nginx-main").encode())
     assert connected is not None
     assert connected.address == "10.0.0.1"
+
+
+IIS_BEHIND_A_PROXY = [
+    "#Fields: date time c-ip cs-method cs-uri-stem sc-status X-Forwarded-For",
+    "2025-03-01 17:00:00 10.0.0.1 GET /tin 200 {one.address}",
+]
+
+
+@pytest.mark.parametrize("name", ["nginx-main", "iis", "nginx-json"])
+@pytest.mark.parametrize("field", [None, "X-Forwarded-For"])
+@pytest.mark.parametrize("forwarded", ["unknown", "unknown,", "unknown,Unknown"])
+def test_a_proxy_that_knows_no_reader_leaves_that_of_the_connection(
+    name: str, field: str | None, forwarded: str
+) -> None:
+    made = requests(random.Random(1), 1)[0]._replace(address=forwarded)
+    behind = [line.format(one=made) for line in IIS_BEHIND_A_PROXY]
+    lines = [line.encode() for line in (behind if name == "iis" else WRITERS[name]([made]))]
+    line = ready(name, field, lines).read(lines[-1])
+    assert line is not None
+    assert line.address == "10.0.0.1"
+
+
+def test_a_field_that_was_named_may_hold_names_of_readers() -> None:
+    line = named("nginx-main", "X-Forwarded-For").read(one("nginx-main", address="a1b2").encode())
+    assert line is not None
+    assert line.address == "a1b2"
 
 
 def test_a_layout_of_ones_own_names_the_field_of_the_reader(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ _OWN = [
     )
 ]
 
+_NOBODY = ("", "-", "unknown")
+
 
 @lru_cache(4096)
 def forwarded_for(text: str) -> str:
@@ -35,6 +37,19 @@ def forwarded_for(text: str) -> str:
     return hops[0] if hops else ""
 
 
+def reader_of(text: str, connection: str, named: bool) -> str:
+    """Return the reader's address in a field of a proxy, or that of the connection if it has none.
+
+    A field that was `named` by the operator may hold something else that tells readers apart, such
+    as a host name.
+    """
+    found = forwarded_for(text)
+    if found or not named:
+        return found or connection
+    says_nothing = all(part.strip().lower() in _NOBODY for part in text.split(","))
+    return connection if says_nothing else text
+
+
 def _address(part: str) -> str:
     text = part.strip().strip('"')
     if text.startswith("["):
@@ -42,6 +57,6 @@ def _address(part: str) -> str:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return str(ip_address(text))
+        return str(ip_address(text.partition("%")[0]))
     except ValueError:
         return ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from services.access_log.formats.addresses import forwarded_for
+from services.access_log.formats.addresses import forwarded_for, reader_of
 from services.access_log.formats.format import CONNECTION, LAST, FormatError, LogFormat, field_name
 from services.access_log.line import NO_REQUEST, LogLine, instant_ms, request_of
 
@@ -85,9 +85,8 @@ class JsonFormat(LogFormat):
         if self._reader == CONNECTION:
             return connection
         if self._reader is not None:
-            found = _plain(named.get(field_name(self._reader)))
-            return forwarded_for(found) or found or connection
-        return forwarded_for(forwarded) or connection
+            forwarded = _plain(named.get(field_name(self._reader)))
+        return reader_of(forwarded, connection, self._reader is not None)
 
 
 def _plain(value: object) -> str:

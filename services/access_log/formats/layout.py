@@ -6,7 +6,7 @@ https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
 
 import re
 
-from services.access_log.formats.addresses import forwarded_for
+from services.access_log.formats.addresses import reader_of
 from services.access_log.formats.format import (
     CONNECTION,
     LAST,
@@ -81,8 +81,9 @@ _HEADERS = {
     "x_forwarded_for": "forwarded",
     "host": "host",
 }
-_HOP = r"(?:unknown|[0-9A-Fa-f.:]++)"
-_ADDRESS = rf"(?:-|{_HOP}(?:, ?{_HOP})*+)"
+_HOP = r"(?:unknown|\[[0-9A-Fa-f.:]++\](?::\d++)?+|[0-9A-Fa-f.:]++(?:%\w++)?+)"
+# Clients and proxies may send anything as X-Forwarded-For; formats are recognised by usual values.
+_ADDRESSES = rf"(?:-|{_HOP}(?:, *+{_HOP})*+)"
 _QUOTED = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _PATTERNS = {
     "address": r"(?!- )[^ ]++",
@@ -102,10 +103,14 @@ _GLANCED = ("address", "reader", "time", "host")
 
 
 class _Shape:
-    """A layout as one regular expression, and where its fields are."""
+    """A layout as one regular expression, and where its fields are.
+
+    `strict` matches only lines that are unlikely to be of another layout.
+    """
 
     def __init__(self, layout: str, reader: str | None) -> None:
         parts: list[str] = []
+        usual: dict[int, str] = {}
         self.roles: list[str] = []
         self.names: list[str] = []
         at = 0
@@ -113,6 +118,8 @@ class _Shape:
             before, after = layout[: match.start()], layout[match.end() :]
             role, name = _role(match)
             parts.append(re.escape(layout[at : match.start()]))
+            if role == "forwarded" and before.endswith('"') and after.startswith('"'):
+                usual[len(parts)] = f"({_ADDRESSES})"
             if match[0] == "%t":
                 parts.append(r"\[([^\]]{1,40}+)\]")
             else:
@@ -129,6 +136,8 @@ class _Shape:
                 " traefik and nginx-json"
             )
         self.match = re.compile("".join(parts).encode() + b"()", re.DOTALL).fullmatch
+        parts = [usual.get(place, part) for place, part in enumerate(parts)]
+        self.strict = re.compile("".join(parts).encode(), re.DOTALL).fullmatch
         self._choose(reader)
         nothing = len(self.roles) + 1
         self.groups = [
@@ -173,7 +182,7 @@ def _pattern(role: str, before: str, after: str) -> str:
     if role == "time":
         return r"[^\]]{1,40}+" if after.startswith("]") else r"[^\s\[\]]{1,40}+"
     if before.endswith('"') and after.startswith('"'):
-        return _ADDRESS if role == "forwarded" else _QUOTED
+        return _QUOTED
     if role == "user" and after.startswith((" [", " %t")):
         return _USER
     if role in _PATTERNS:
@@ -193,6 +202,7 @@ class TextFormat(LogFormat):
         `reader` names the field with the reader's address; FormatError if the layout lacks it.
         """
         self.name = name
+        self._named = reader is not None
         first = _Shape(LAYOUTS.get(name, name), reader)
         others = [LAYOUTS[other] for other in _OTHERS.get(name, ())]
         self._shapes = [first, *(_Shape(other, None) for other in others)]
@@ -201,7 +211,8 @@ class TextFormat(LogFormat):
 
     def strict(self, raw: bytes) -> bool:
         """See LogFormat."""
-        return self._read(raw, self._shapes[0]) is not None
+        first = self._shapes[0]
+        return first.strict(raw) is not None and self._read(raw, first) is not None
 
     def read(self, raw: bytes) -> LogLine | None:
         """See LogFormat."""
@@ -239,14 +250,14 @@ class TextFormat(LogFormat):
             method, target = request_of(text_of(request))
         else:
             method, target = _parts(*map(text_of, fields[8:]))
-        who = text_of(reader) if reader else ""
+        connection = text_of(address)
         return LogLine(
             method,
             target,
             int(status),
             text_of(referrer),
             text_of(agent),
-            (who and (forwarded_for(who) or who)) or text_of(address),
+            reader_of(text_of(reader), connection, self._named) if reader else connection,
             at,
             text_of(host) if shape.has_host else None,
             shape.has_agent,

@@ -6,7 +6,7 @@ https://learn.microsoft.com/en-us/windows/win32/http/w3c-logging
 
 from datetime import UTC, datetime
 
-from services.access_log.formats.addresses import forwarded_for
+from services.access_log.formats.addresses import reader_of
 from services.access_log.formats.format import CONNECTION, LAST, FormatError, LogFormat, field_name
 from services.access_log.line import NO_REQUEST, LogLine
 
@@ -80,6 +80,7 @@ class W3cFormat(LogFormat):
         stem, query = _text(fields[places["cs_uri_stem"]]), ""
         if "cs_uri_query" in places:
             query = _text(fields[places["cs_uri_query"]])
+        connection = _text(fields[places["c_ip"]])
         who = _spaced(fields[self._who]) if self._who >= 0 else ""
         host = places.get("host", places.get("cs_host"))
         agent = places.get("user_agent")
@@ -90,7 +91,7 @@ class W3cFormat(LogFormat):
             int(status),
             "" if referrer is None else _text(fields[referrer]),
             "" if agent is None else _spaced(fields[agent]),
-            (who and (forwarded_for(who) or who)) or _text(fields[places["c_ip"]]),
+            reader_of(who, connection, self._reader is not None),
             at,
             None if host is None else _text(fields[host]),
             agent is not None,

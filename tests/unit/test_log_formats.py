@@ -264,6 +264,8 @@ def test_lines_of_other_hosts_are_left_out_and_said(tmp_path: Path) -> None:
         ("fe80::1%eth0", "fe80::1"),
         ("203.0.113.7,  10.2.0.1", "203.0.113.7"),
         ("203.0.113.7,", "203.0.113.7"),
+        ("203.0.113.7, ::ffff:10.0.0.5", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
         ("unknown", "10.0.0.1"),
         ("unknown, unknown", "10.0.0.1"),
         (r"${jndi:ldap\x22}", "10.0.0.1"),
@@ -296,6 +298,23 @@ def test_a_proxy_that_knows_no_reader_leaves_that_of_the_connection(
     line = ready(name, field, lines).read(lines[-1])
     assert line is not None
     assert line.address == "10.0.0.1"
+
+
+def test_readers_are_counted_by_the_address_that_tells_them_apart(tmp_path: Path) -> None:
+    made = requests(random.Random(1), 300)
+    forged = [
+        one._replace(address=f"198.51.100.{number % 250}, 203.0.113.9, 10.0.0.{number % 7}")
+        for number, one in enumerate(made)
+    ]
+    (tmp_path / "log").write_text("".join(f"{line}\n" for line in WRITERS["nginx-main"](forged)))
+    file = examine(tmp_path / "log", None, SITE)
+    assert file.addresses == 1
+    (warning,) = file.warnings
+    assert "300 of 300 lines have one address, 203.0.113.9 (field x_forwarded_for)" in warning
+    unknown = [one._replace(address="unknown") for one in made]
+    (tmp_path / "log").write_text("".join(f"{line}\n" for line in WRITERS["nginx-main"](unknown)))
+    (warning,) = examine(tmp_path / "log", None, SITE).warnings
+    assert "300 of 300 lines have one address, 10.0.0.1" in warning
 
 
 def test_a_field_that_was_named_may_hold_names_of_readers() -> None:

@@ -1,7 +1,7 @@
 """The client's address behind a proxy, from X-Forwarded-For."""
 
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 # Private addresses: proxies, containers, load balancers.
 _OWN = [
@@ -57,6 +57,9 @@ def _address(part: str) -> str:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return str(ip_address(text.partition("%")[0]))
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return ""
+    # ::ffff:10.0.0.5 is 10.0.0.5, as a server that listens on IPv6 sees it.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(address if mapped is None else mapped)

@@ -232,7 +232,7 @@ class TextFormat(LogFormat):
             at = local_ms(time)
             at = _other_ms(time) if at is None else at
             if at is not None:
-                who = reader if reader and reader != b"-" else address
+                who = self._who(reader, address) if reader else address
                 return at, who, host if shape.has_host else None, shape.has_agent
         return None
 
@@ -250,18 +250,20 @@ class TextFormat(LogFormat):
             method, target = request_of(text_of(request))
         else:
             method, target = _parts(*map(text_of, fields[8:]))
-        connection = text_of(address)
         return LogLine(
             method,
             target,
             int(status),
             text_of(referrer),
             text_of(agent),
-            reader_of(text_of(reader), connection, self._named) if reader else connection,
+            self._who(reader, address) if reader else text_of(address),
             at,
             text_of(host) if shape.has_host else None,
             shape.has_agent,
         )
+
+    def _who(self, reader: bytes, address: bytes) -> str:
+        return reader_of(text_of(reader), text_of(address), self._named)
 
 
 def _other_ms(time: bytes) -> int | None:

@@ -342,6 +342,44 @@ def test_a_layout_of_ones_own_names_the_field_of_the_reader(tmp_path: Path) -> N
         examine(tmp_path / "log", FormatOptions(name="apache"))
 
 
+WHEN = "[01/Mar/2025:08:00:00 +0700]"
+NGINX = "$remote_addr [$time_local]"
+
+
+@pytest.mark.parametrize(
+    ("layout", "line", "target"),
+    [
+        ('%h %t "%m %U%q %H" %>s', '192.0.2.1 WHEN "GET /tin HTTP/1.1" 200', "/tin"),
+        ('%h %t "%m %U%q %H" %>s', '192.0.2.1 WHEN "GET /%20?x=% HTTP/1.1" 200', "/%20?x=%"),
+        ("%h %t %>s %m %U%q", "192.0.2.1 WHEN 200 GET /tin-?x=1-", "/tin-?x=1-"),
+        ("%h %t %>s %m %U%q", "192.0.2.1 WHEN 200 GET /tin-", "/tin-"),
+        (f"{NGINX} $status $uri$is_args$args", "192.0.2.1 WHEN 200 /tin?x=$1", "/tin?x=$1"),
+        (f"{NGINX} $status $uri$is_args$args", "192.0.2.1 WHEN 200 /tin-", "/tin"),
+        (f'{NGINX} "$uri$is_args$args" $status', '192.0.2.1 WHEN "/a b--" 200', "/a b-"),
+        (f"{NGINX} $status $host$request_uri", "192.0.2.1 WHEN 200 mytho.example/a?b=/", "/a?b=/"),
+        ('%v:%p %h %t "%r" %>s', 'mytho.example:80 192.0.2.1 WHEN "GET /tin HTTP/1.1" 200', "/tin"),
+        ("$remote_addr|$status|[$time_local]|$uri", "192.0.2.1|200|WHEN|/tin", "/tin"),
+        ("$remote_addr:$remote_port|$status|[$time_local]|$uri", "192.0.2.1:5|200|WHEN|/", "/"),
+    ],
+)
+def test_fields_with_nothing_or_no_space_between_them_are_told_apart(
+    layout: str, line: str, target: str
+) -> None:
+    raw = line.replace("WHEN", WHEN).encode()
+    found = named(layout).read(raw)
+    assert found is not None
+    assert (found.target, found.address, found.status) == (target, "192.0.2.1", 200)
+    assert found.host in (None, "mytho.example")
+    assert named(layout).glance(raw) is not None
+
+
+def test_an_ipv6_address_ends_before_the_last_colon_of_a_layout() -> None:
+    layout = "$remote_addr:$remote_port [$time_local] $status $request_uri"
+    found = named(layout).read(f"2001:db8::7:443 {WHEN} 200 /tin".encode())
+    assert found is not None
+    assert (found.address, found.target) == ("2001:db8::7", "/tin")
+
+
 def test_a_format_that_only_looks_like_a_known_one_is_not_recognised() -> None:
     for more in (' rt=0.1 up="-"', ' "203.0.113.1" rt=0.1', ' "mytho.vn"', " 0.005 mytho.example"):
         assert recognise([f"{one('combined')}{more}".encode()] * 3) is None

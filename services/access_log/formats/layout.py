@@ -69,6 +69,7 @@ _NGINX = {
     "request_method": "method",
     "request_uri": "path",
     "uri": "path",
+    "is_args": "mark",
     "args": "query",
     "query_string": "query",
     "body_bytes_sent": "size",
@@ -86,12 +87,12 @@ _HOP = r"(?:unknown|\[[0-9A-Fa-f.:]++\](?::\d++)?+|[0-9A-Fa-f.:]++(?:%\w++)?+)"
 _ADDRESSES = rf"(?:-|{_HOP}(?:, *+{_HOP})*+)"
 _QUOTED = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _PATTERNS = {
-    "address": r"(?!- )[^ ]++",
     "status": r"\d{3}",
-    "ident": r"[^ ]++",
     "size": r"\d++|-",
-    "host": r"[^ ]++",
+    "mark": r"\??+",
 }
+_WORDS = {"address": "(?!- )", "ident": "", "host": ""}
+"""Roles without spaces, and what precedes their pattern."""
 # A user name may contain spaces: it ends before the time. It does not begin with "- " and another
 # column, as in a log with the host in front.
 _USER = r"(?>-(?= \[)|(?!- [^\[]).*?(?= \[))"
@@ -187,7 +188,34 @@ def _pattern(role: str, before: str, after: str) -> str:
         return _USER
     if role in _PATTERNS:
         return _PATTERNS[role]
-    return rf"[^{re.escape(after[0])}]*+" if after else r"\S*+"
+    following = _following(after)
+    rest = after[sum(len(match[0]) for match in following) :]
+    end = re.escape(rest[0]) if rest else r"\s"
+    if role in _WORDS:
+        return _WORDS[role] + _word(end, [_role(match)[0] for match in following])
+    if role == "path" and "query" in (_role(match)[0] for match in following):
+        # nginx writes a dash for no query, directly after the path.
+        dash = rf"|-(?!{end}|\Z)" if any(match[3] for match in following) else "|-"
+        return rf"(?:[^?{end}-]++{dash})*+"
+    return rf"[^{end}]*+"
+
+
+def _following(text: str) -> list[re.Match[str]]:
+    """Return the variables at the beginning of a text, with nothing between them."""
+    found: list[re.Match[str]] = []
+    at = 0
+    while match := _VARIABLE.match(text, at):
+        found.append(match)
+        at = match.end()
+    return found
+
+
+def _word(end: str, following: list[str]) -> str:
+    """Return the pattern of a field without spaces, up to what follows it."""
+    if following:
+        return r"[^ /]++" if following[0] == "path" else r"[^ ]++"
+    # An IPv6 address before a port has colons of its own.
+    return r"(?:[^ :]++|:(?=[0-9A-Fa-f.]*+:))++" if end == ":" else rf"[^ {end}]++"
 
 
 class TextFormat(LogFormat):

@@ -1,7 +1,9 @@
 """Checks a fetched page of a portal: is the script there, and will it count?"""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -10,6 +12,8 @@ from services.doctor.check import Findings
 from services.doctor.policy import Policy
 
 _NAMES = ("/counter.js",)
+_SERVED = re.compile(r"(?:/v[^/]+)?/counter\.js")
+_SECONDS = 20.0
 _PLAUSIBLE = "/js/"
 _MEASUREMENT = "_govaq"
 _MATOMO = "_paq"
@@ -18,14 +22,16 @@ _MATOMO = "_paq"
 class Tag(NamedTuple):
     """A script tag of Luot.
 
-    url   full URL of the script
-    site  the site that it names, '' for none
+    url      full URL of the script
+    site     the site that it names, '' for none
+    is_sure  whether it is Luot's by its looks; otherwise it may be of Plausible, or another counter
     """
 
     url: str
     site: str
     nonce: str
     integrity: str
+    is_sure: bool = True
 
     @property
     def origin(self) -> str:
@@ -95,13 +101,52 @@ class _Reader(HTMLParser):
             return
         asked = parse_qs(parts.query).get("site", [""])
         site = given.get("data-site") or asked[0] or given.get("data-domain", "").split(",")[0]
-        self.tags.append(Tag(url, site, given.get("nonce", ""), given.get("integrity", "")))
+        of_luot = "data-site" in given or bool(asked[0]) or bool(_SERVED.fullmatch(parts.path))
+        self.tags.append(
+            Tag(
+                url,
+                site,
+                given.get("nonce", ""),
+                given.get("integrity", ""),
+                of_luot and parts.path.endswith(_NAMES),
+            )
+        )
 
 
-def look_at(page: Page, findings: Findings) -> Tag | None:
-    """Add the findings about the page itself; return the tag that counts."""
-    tags, host = page.tags, urlsplit(page.url).hostname
-    if not tags:
+def answers_as_luot(origin: str) -> bool:
+    """Ask whether Luot takes hits at an origin, with one that is not counted."""
+    import httpx
+
+    event = {"n": "pageview", "d": "", "u": f"{origin}/"}
+    try:
+        answer = httpx.post(
+            f"{origin}/e", json=event, headers={"Sec-Purpose": "prefetch"}, timeout=_SECONDS
+        )
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+    return "x-luot-dropped" in answer.headers
+
+
+def look_at(
+    page: Page, findings: Findings, is_luot: Callable[[str], bool] = answers_as_luot
+) -> Tag | None:
+    """Add the findings about the page itself; return the tag that counts.
+
+    `is_luot` tells whether an origin is a Luot; it is asked where a tag does not tell.
+    """
+    host, known = urlsplit(page.url).hostname, cache(is_luot)
+    tags = [tag for tag in page.tags if tag.is_sure or known(tag.origin)]
+    if not tags and page.tags:
+        other = page.tags[0]
+        findings.add(
+            "script",
+            False,
+            f"the page has no Luot script: {other.url} is of another counter, for {other.origin}"
+            " does not answer as Luot",
+            "put the line from `luot snippet` into the template; the other counter may stay."
+            " If that is the address of Luot, check that it can be reached, and /e there",
+        )
+    elif not tags:
         late = "/counter.js" in page.code
         findings.add(
             "script",

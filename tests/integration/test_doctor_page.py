@@ -26,6 +26,9 @@ def portal(up: Up) -> Iterator[str]:
         def do_GET(self) -> None:
             site = self.path.strip("/")
             tag = f'<script async src="{up.url}/counter.js" data-site="{site}"></script>'
+            if site.startswith("plausible-"):
+                origin = up.url if site == "plausible-demo" else ""
+                tag = f'<script src="{origin}/js/script.js" data-domain="demo"></script>'
             body = f"<head>{tag}<script>var _govaq</script></head>".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -62,6 +65,16 @@ def test_a_page_that_is_counted_is_right_and_is_not_counted_by_that(up: Up, port
         "pages of 127.0.0.1 are counted on demo"
         in luot("doctor", "--page", portal + "/demo").stdout
     )
+    assert up.settled_total() == before
+
+
+def test_a_tag_of_plausible_is_right_only_if_luot_answers_there(up: Up, portal: str) -> None:
+    before = up.settled_total()
+    code, checks, _ = examined(f"{portal}/plausible-demo")
+    assert (code, checks["script"], checks["site"]) == (0, True, True)
+    code, checks, said = examined(f"{portal}/plausible-own")
+    assert (code, checks["script"], "site" in checks) == (1, False, False)
+    assert "does not answer as Luot" in said
     assert up.settled_total() == before
 
 

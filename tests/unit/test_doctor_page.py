@@ -56,6 +56,29 @@ def test_the_tag_says_which_luot_and_which_site(text: str, url: str | None, site
     assert url in (None, tag.url)
 
 
+FOREIGN = {
+    "plausible": '<script data-domain="a.vn" src="https://plausible.io/js/script.js"></script>',
+    "statcounter": '<script src="https://www.statcounter.com/counter/counter.js"></script>',
+}
+AS_PLAUSIBLE = f'<script defer src="{LUOT}/js/script.js" data-domain="a.vn"></script>'
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("of_luot", [TAG, AS_PLAUSIBLE])
+def test_the_tag_of_another_counter_is_not_taken_for_that_of_luot(
+    foreign: str, of_luot: str
+) -> None:
+    findings = Findings("page")
+    tag = look_at(read_page(PAGE, foreign + of_luot, []), findings, LUOT.__eq__)
+    assert tag is not None
+    assert tag.origin == LUOT
+    assert all(check.ok for check in findings.checks if check.name in ("script", "once"))
+    findings = Findings("page")
+    assert look_at(read_page(PAGE, foreign, []), findings, LUOT.__eq__) is None
+    (check,) = (check for check in findings.checks if check.name == "script")
+    assert (check.ok, "does not answer as Luot" in check.found) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("policy", "refusing"),
     [

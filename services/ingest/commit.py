@@ -210,19 +210,17 @@ class GroupCommit:
 
     async def _commit(self, hits: Sequence[Hit]) -> None:
         entries = self._batcher.prepare(hits)
-        started = time.perf_counter()
         await self._put(entries)
         if tracing.tracer is not None:
             for entry in entries:
                 tracing.batch(entry.payload, partition=entry.partition, hits=entry.hits)
-        metrics.GROUP_COMMIT_SECONDS.observe(time.perf_counter() - started)
-        metrics.GROUP_COMMIT_HITS.observe(len(hits))
 
     async def _put(self, entries: Sequence[LogEntry]) -> None:
         """Make entries durable. Raises SpoolError."""
         failed: str | None = None
         while True:
             if self._breaker.closed:
+                started = time.perf_counter()
                 try:
                     async with asyncio.timeout(self._append_seconds):
                         await self._append(entries)
@@ -233,6 +231,8 @@ class GroupCommit:
                     self._breaker.open(failed)
                     await self._producer.abandon()
                 else:
+                    metrics.GROUP_COMMIT_SECONDS.observe(time.perf_counter() - started)
+                    metrics.GROUP_COMMIT_HITS.observe(sum(entry.hits for entry in entries))
                     return
             async with self._spool.writing:
                 if failed is None and self._breaker.closed:

@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.ingest.circuit_breaker import FIRST_BACK_OFF_SECONDS, CircuitBreaker
 from services.ingest.commit import WAIT_SECONDS, WORTH_HITS, GroupCommit, UnavailableError
@@ -294,6 +295,24 @@ async def test_an_absence_of_redis_is_bridged_by_the_spool(own_log: Log, tmp_pat
         await asyncio.to_thread(own_log.server.start)
         await commit.submit(hit(50))
     assert own_log.hits() == [hit(number) for number in range(51)]
+
+
+def appended() -> tuple[float, float, float]:
+    """Return what the metrics say: hits that were appended together, appends, and those timed."""
+    sums = ("hits_sum", "hits_count", "seconds_count")
+    hits, groups, timed = (REGISTRY.get_sample_value(f"luot_group_commit_{name}") for name in sums)
+    return hits or 0, groups or 0, timed or 0
+
+
+async def test_what_goes_to_the_spool_is_no_append_to_the_log(own_log: Log, tmp_path: Path) -> None:
+    async with group_commit(own_log.server.port, tmp_path) as commit:
+        hits, groups, timed = appended()
+        await commit.submit(hit(0))
+        assert appended() == (hits + 1, groups + 1, timed + 1)
+        own_log.server.kill()
+        await asyncio.gather(*(commit.submit(hit(number)) for number in range(1, 50)))
+        assert appended() == (hits + 1, groups + 1, timed + 1)
+        await asyncio.to_thread(own_log.server.start)
 
 
 class WatchedBreaker(CircuitBreaker):

@@ -25,6 +25,11 @@ HITS = "hits"
 IMPORT_COUNTS = "import_counts"
 CORRECTIONS = "corrections"
 VISITORS = "visitors"
+DERIVED = ("ended_days", "ended_pages", "ended_visits")
+"""Tables that are made again from the others, in the order in which they are emptied.
+
+The first one vouches for the rows of the others, so none of them is of use alone.
+"""
 RESTORE = "restore"
 """Name in the table `meta` of the state of a restore: 'unfinished' until it is done."""
 
@@ -85,12 +90,12 @@ class Fingerprint:
 
 
 async def tables(store: Store) -> list[str]:
-    """Return the tables whose rows are portable without conversion."""
+    """Return the tables whose rows are portable without conversion, but none of DERIVED."""
     rows = await store.execute(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
         " AND engine LIKE '%ReplacingMergeTree' AND name != 'migrations' ORDER BY name"
     )
-    return [store.shown(name) for (name,) in rows]
+    return [name for (stored,) in rows if (name := store.shown(stored)) not in DERIVED]
 
 
 async def dump(
@@ -250,15 +255,19 @@ async def filled(store: Store) -> list[str]:
     """Return the tables that have rows beyond those of every new store."""
     return [
         name
-        for name in [*await tables(store), VISITORS]
+        for name in await _all_tables(store)
         if name != "meta" and await store.execute(f"SELECT 1 FROM {name} LIMIT 1")  # noqa: S608
     ]
 
 
 async def empty(store: Store) -> None:
     """Remove every row of every table; the schema stays."""
-    for name in [*await tables(store), VISITORS]:
+    for name in await _all_tables(store):
         await store.clear(name)
+
+
+async def _all_tables(store: Store) -> list[str]:
+    return [*DERIVED, *await tables(store), VISITORS]
 
 
 async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.balance_file import SECONDS, find_bulk, import_balances
-from services.cli.connection import Data, connected
+from services.cli.connection import Data, at, connected
 from services.cli.language import said
 from services.cli.terminal import Json, fail, say
 
@@ -82,11 +82,11 @@ def reverse(
     with connected(data, SECONDS) as admin:
         if (bulk := find_bulk(admin, site, entry)) is not None:
             answer = admin.call(
-                "POST", f"/sites/{site}/balances/bulk/{entry}/reverse", {"reason": reason}
+                "POST", at("sites", site, "balances", "bulk", entry, "reverse"), {"reason": reason}
             )
             _show_reversed(answer, as_json, was_reversed=bulk["reversed"])
             return
-        reversed_entry = admin.call("GET", f"/sites/{site}/balances/{entry}")
+        reversed_entry = admin.call("GET", at("sites", site, "balances", entry))
     reversal = {
         **{field: reversed_entry[field] for field in ("path", "grain", "start")},
         "id": f"reversal:{entry}",
@@ -107,7 +107,7 @@ def list_balances(site: Site, data: Data = None, as_json: Json = False) -> None:
     with connected(data) as admin:
         while True:
             query = {"offset": len(entries), "limit": PAGE}
-            answer = admin.call("GET", f"/sites/{site}/balances", query=query)
+            answer = admin.call("GET", at("sites", site, "balances"), query=query)
             entries += answer["entries"]
             if not answer["entries"] or len(entries) >= answer["total"]:
                 break
@@ -116,8 +116,8 @@ def list_balances(site: Site, data: Data = None, as_json: Json = False) -> None:
 
 def _enter(site: str, entry: dict[str, Any], data: Any, as_json: bool) -> None:
     with connected(data) as admin:
-        answer = admin.call("POST", f"/sites/{site}/balances", {"entries": [entry]})
-        shown = "views" if entry["path"] else admin.call("GET", f"/sites/{site}")["metric"]
+        answer = admin.call("POST", at("sites", site, "balances"), {"entries": [entry]})
+        shown = "views" if entry["path"] else admin.call("GET", at("sites", site))["metric"]
     _show(answer["entries"], as_json)
     if as_json:
         return

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, connected, reason
+from services.cli.connection import Admin, Data, at, connected, reason
 from services.cli.terminal import Json, fail, say
 
 SECONDS = 300.0
@@ -53,7 +53,7 @@ def import_balances(
             "dry_run": dry_run,
             "skip_refused": skip_refused,
         }
-        answer = _sent(admin, f"/sites/{site}/balances/bulk", content, query)
+        answer = _sent(admin, at("sites", site, "balances", "bulk"), content, query)
     if as_json:
         import json
 
@@ -83,7 +83,7 @@ def find_bulk(admin: Admin, site: str, name: str) -> Any:
     import httpx
 
     try:
-        answer = admin.send("GET", f"/sites/{site}/balances/bulk/{name}")
+        answer = admin.send("GET", at("sites", site, "balances", "bulk", name))
     except httpx.HTTPError as error:
         fail(f"{admin.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
     if answer.status_code == httpx.codes.NOT_FOUND and "id" in answer.json()["errors"]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -18,6 +19,18 @@ Data = Annotated[
     Path | None,
     typer.Option(help="Data folder of `luot up`, which holds its address and token."),
 ]
+
+
+def at(*parts: str) -> str:
+    """Return the path of something in the admin API, whatever the names among the parts hold.
+
+    Ends the command for a name that nothing has: an API decodes a '/' in it, and would take it for
+    the path of something else.
+    """
+    for part in parts:
+        if "/" in part or not part.strip("."):
+            fail(f"{part!r} is not a name; expected one without '/', and not only dots")
+    return "".join(f"/{quote(part, safe='', errors='replace')}" for part in parts)
 
 
 class Admin:

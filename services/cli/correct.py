@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, connected
+from services.cli.connection import Data, at, connected
 from services.cli.language import said
 from services.cli.terminal import Json, fail, say, show_json, table, when
 
@@ -108,7 +108,7 @@ def views(
     query: dict[str, Any] = {"from": _moment(since), "filters": _filters(values, other or [])}
     query |= {"more_than": more_than} | ({"to": _moment(until)} if until else {})
     with connected(data, ANSWER_SECONDS) as admin:
-        found = admin.call("POST", f"/sites/{site}/corrections/preview", query)
+        found = admin.call("POST", at("sites", site, "corrections", "preview"), query)
         if not yes or not found["views"]:
             _preview(found, as_json)
             if not as_json:
@@ -116,7 +116,7 @@ def views(
             return
         made = admin.call(
             "POST",
-            f"/sites/{site}/corrections",
+            at("sites", site, "corrections"),
             {name: found[name] for name in ("id", "query", "up_to", "views")} | {"reason": reason},
         )
     if as_json:
@@ -133,7 +133,7 @@ def list_corrections(site: Site, data: Data = None, as_json: Json = False) -> No
     with connected(data, ANSWER_SECONDS) as admin:
         while True:
             query = {"offset": len(rows), "limit": PAGE}
-            answer = admin.call("GET", f"/sites/{site}/corrections", query=query)
+            answer = admin.call("GET", at("sites", site, "corrections"), query=query)
             rows += answer["corrections"]
             if not answer["corrections"] or len(rows) >= answer["total"]:
                 break
@@ -151,7 +151,7 @@ def reverse(
     """Reverse a correction, giving back what it took: both stay in the ledger."""
     with connected(data, ANSWER_SECONDS) as admin:
         made = admin.call(
-            "POST", f"/sites/{site}/corrections/{correction}/reverse", {"reason": reason}
+            "POST", at("sites", site, "corrections", correction, "reverse"), {"reason": reason}
         )
     _corrections([made], as_json, many=False)
 
@@ -170,7 +170,7 @@ def peak(
     """Reset a day's peak of visitors online to what the remaining views give."""
     what = "restore" if restore else "reset"
     with connected(data, ANSWER_SECONDS) as admin:
-        made = admin.call("POST", f"/sites/{site}/peaks/{day}/{what}", {"reason": reason})
+        made = admin.call("POST", at("sites", site, "peaks", day, what), {"reason": reason})
     if as_json:
         show_json(made)
         return

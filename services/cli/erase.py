@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.cli.connection import Admin
+from services.cli.connection import Admin, at
 from services.cli.language import grouped, said
 from services.cli.terminal import confirm, say
 
@@ -13,14 +13,14 @@ _AWAY = {429, 502, 503, 504}
 
 def erase(admin: Admin, slug: str, yes: bool) -> None:
     """Erase a site, or what is left of a removed one, and wait until it is deleted."""
-    kept = admin.call("GET", f"/sites/{slug}/erase")
+    kept = admin.call("GET", at("sites", slug, "erase"))
     say(f"{slug} will be deleted for good, with {_described(kept)}, and its settings.", err=True)
     say("Its users lose access to it, and tokens for it alone are revoked.", err=True)
     if not yes:
         confirm(f"Erase {slug}?")
     admin.until(
         lambda answer: answer["done"],
-        f"/sites/{slug}/erase",
+        at("sites", slug, "erase"),
         json={"confirm": slug},
         seconds=WAIT_SECONDS,
         away=_AWAY,

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import typer
 
-from services.cli.connection import Admin, Data, connected, reason
+from services.cli.connection import Admin, Data, at, connected, reason
 from services.cli.terminal import fail, say
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ def hits(
     days = {"from": first, "to": to}
     query = {name: f"{day:%Y-%m-%d}" for name, day in days.items() if day is not None}
     with connected(data) as admin:
-        _print(admin, f"/sites/{site}/export/hits", query)
+        _print(admin, at("sites", site, "export", "hits"), query)
 
 
 @app.command()
@@ -48,7 +48,7 @@ def counters(site: Site, data: Data = None) -> None:
     They do not include opening balances and corrections, which have ledgers of their own.
     """
     with connected(data) as admin:
-        _print(admin, f"/sites/{site}/export/counters", {})
+        _print(admin, at("sites", site, "export", "counters"), {})
 
 
 def _print(admin: Admin, path: str, query: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, connected
+from services.cli.connection import Data, at, connected
 from services.cli.terminal import Json, Yes, confirm_removal, say, show_json, table
 
 app = typer.Typer(
@@ -97,7 +97,7 @@ def edit(
         raise typer.BadParameter("--site and --no-sites are mutually exclusive")
     fields = _given(name, parent, [] if no_sites else sites, public, default_period)
     with connected(data) as admin:
-        changed = admin.call("PATCH", f"/groups/{group}", fields)
+        changed = admin.call("PATCH", at("groups", group), fields)
     _tell(changed, "changed", as_json)
 
 
@@ -107,7 +107,7 @@ def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
     if not yes:
         confirm_removal("group", group)
     with connected(data) as admin:
-        admin.call("DELETE", f"/groups/{group}")
+        admin.call("DELETE", at("groups", group))
     say(f"removed {group}")
 
 

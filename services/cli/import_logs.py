@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, connected
+from services.cli.connection import Admin, Data, at, connected
 from services.cli.terminal import Json, fail, note
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def import_logs(
             dry_run=dry_run,
         )
         _check_host(options.host)
-        client = ImportClient(admin, slug, waits=display.waits)
+        client = ImportClient(admin, site.slug, waits=display.waits)
         reader = HitReader(
             site,
             options.host,
@@ -160,7 +160,7 @@ def _site(admin: Admin, slug: str) -> "Site":
 
     from services.model.site import Site
 
-    return msgspec.convert(admin.call("GET", f"/sites/{slug}"), Site)
+    return msgspec.convert(admin.call("GET", at("sites", slug)), Site)
 
 
 def _first_host(site: "Site") -> str:

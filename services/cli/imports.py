@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, connected
+from services.cli.connection import Admin, Data, at, connected
 from services.cli.language import grouped, said
 from services.cli.terminal import Json, Yes, confirm, fail, say, show_json, table, when
 
@@ -76,7 +76,7 @@ def undo(
     """
     with connected(data, ANSWER_SECONDS) as admin:
         one = _found(_listed(admin, slug), name)
-        path = f"/sites/{slug}/imports/{one['digest']}/undo"
+        path = at("sites", slug, "imports", one["digest"], "undo")
         if one["state"] not in ("undoing", "undone"):
             _preview(admin.call("GET", path), as_json)
             if not yes:
@@ -97,7 +97,7 @@ def undo(
 
 
 def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = admin.call("GET", f"/sites/{slug}/imports")["imports"]
+    found: list[dict[str, Any]] = admin.call("GET", at("sites", slug, "imports"))["imports"]
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, connected
+from services.cli.connection import Data, at, connected
 from services.cli.terminal import Json, Yes, confirm, say, show_json, table
 
 app = typer.Typer(
@@ -54,7 +54,7 @@ def paths(
     own, this moves its earlier views to it, exactly, as the raw hits have them. Running the same
     command twice changes nothing more.
     """
-    where = f"/sites/{site}/other-views"
+    where = at("sites", site, "other-views")
     date = f"{day:%Y-%m-%d}"
     named = list(path or [])
     if undo and not named:

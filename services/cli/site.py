@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import display
-from services.cli.connection import Admin, Data, connected
+from services.cli.connection import Admin, Data, at, connected
 from services.cli.language import said
 from services.cli.options import with_options
 from services.cli.site_options import OPTIONS
@@ -63,7 +63,7 @@ def edit(
     with connected(data) as admin:
         if "timezone" in fields:
             _announce_zone(admin, slug, fields["timezone"], yes)
-        _show([admin.call("PATCH", f"/sites/{slug}", fields)], as_json)
+        _show([admin.call("PATCH", at("sites", slug), fields)], as_json)
 
 
 Erase = Annotated[
@@ -86,7 +86,7 @@ def remove(slug: Slug, erase: Erase = False, yes: Yes = False, data: Data = None
 
             erased(admin, slug, yes)
             return
-        admin.call("DELETE", f"/sites/{slug}")
+        admin.call("DELETE", at("sites", slug))
     say(f"removed {slug}; its counts are kept, and luot site restore {slug} brings it back")
 
 
@@ -99,7 +99,7 @@ def rename(
 ) -> None:
     """Change the short name of a site. Its numbers stay, and the old snippet still counts."""
     with connected(data) as admin:
-        _show([admin.call("POST", f"/sites/{slug}/rename", {"slug": to})], as_json)
+        _show([admin.call("POST", at("sites", slug, "rename"), {"slug": to})], as_json)
 
 
 @app.command()
@@ -114,21 +114,21 @@ def merge(
     Both are still counted, each with its old snippet. `luot site part` separates them again.
     """
     with connected(data) as admin:
-        _show([admin.call("POST", f"/sites/{slug}/merge", {"into": into})], as_json)
+        _show([admin.call("POST", at("sites", slug, "merge"), {"into": into})], as_json)
 
 
 @app.command()
 def part(slug: Slug, data: Data = None, as_json: Json = False) -> None:
     """Separate a site from the one it was merged into."""
     with connected(data) as admin:
-        _show([admin.call("DELETE", f"/sites/{slug}/merge")], as_json)
+        _show([admin.call("DELETE", at("sites", slug, "merge"))], as_json)
 
 
 @app.command()
 def restore(slug: Slug, data: Data = None, as_json: Json = False) -> None:
     """Restore a site that was removed but not erased, with its settings and counts."""
     with connected(data) as admin:
-        _show([admin.call("POST", f"/sites/{slug}/restore")], as_json)
+        _show([admin.call("POST", at("sites", slug, "restore"))], as_json)
         if not as_json:
             say(_counted(admin, slug))
 
@@ -146,7 +146,7 @@ def hide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> 
     They are still counted, and each still shows its own views.
     """
     with connected(data) as admin:
-        hidden = admin.call("GET", f"/sites/{slug}")["hidden_pages"]
+        hidden = admin.call("GET", at("sites", slug))["hidden_pages"]
         _hidden(admin, slug, [*hidden, *pages], as_json)
 
 
@@ -154,14 +154,14 @@ def hide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> 
 def unhide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> None:
     """Show hidden pages in public lists again."""
     with connected(data) as admin:
-        hidden = admin.call("GET", f"/sites/{slug}")["hidden_pages"]
+        hidden = admin.call("GET", at("sites", slug))["hidden_pages"]
         if unknown := [page for page in pages if page not in hidden]:
             fail(f"{unknown[0]} is not hidden; hidden pages: {', '.join(hidden) or 'none'}")
         _hidden(admin, slug, [page for page in hidden if page not in pages], as_json)
 
 
 def _hidden(admin: Admin, slug: str, pages: list[str], as_json: bool) -> None:
-    site = admin.call("PATCH", f"/sites/{slug}", {"hidden_pages": pages})
+    site = admin.call("PATCH", at("sites", slug), {"hidden_pages": pages})
     if as_json:
         _show([site], as_json)
         return
@@ -170,7 +170,7 @@ def _hidden(admin: Admin, slug: str, pages: list[str], as_json: bool) -> None:
 
 def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
     """Say what a new time zone does to the numbers; at a terminal, ask for confirmation."""
-    change = admin.call("GET", f"/sites/{slug}/timezone", query={"to": timezone})
+    change = admin.call("GET", at("sites", slug, "timezone"), query={"to": timezone})
     if change["at_once"]:
         return
     say(change["text"], err=True)
@@ -181,7 +181,7 @@ def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
 def _counted(admin: Admin, slug: str) -> str:
     """Wait until ingest knows a site; return whether it counts the site, or what is missing."""
     query = {"wait": _INGEST_SECONDS}
-    status = admin.call("GET", f"/sites/{slug}/ingest", query=query)
+    status = admin.call("GET", at("sites", slug, "ingest"), query=query)
     if status["counts"]:
         return f"ingest now counts {slug}"
     return f"{slug} is not counted yet: {status['missing']}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, connected
+from services.cli.connection import Data, at, connected
 from services.cli.language import said
 from services.cli.terminal import Json, fail, say, show_json, table, when
 from services.http.errors import ApiError
@@ -56,12 +56,12 @@ def fetch(
 
     The API does this in the background, at most one page a second, on hosts of the site only.
     """
-    address = f"/sites/{site}/titles/fetch"
+    address = at("sites", site, "titles", "fetch")
     given = {"sitemap": sitemap, "daily": daily, "in_top": in_top}
     changes = {name: value for name, value in given.items() if value is not None}
     with connected(data) as admin:
         if changes:
-            admin.call("PATCH", f"/sites/{site}/titles/plan", changes)
+            admin.call("PATCH", at("sites", site, "titles", "plan"), changes)
         run = (
             admin.call("DELETE", address) if stop else admin.call("POST", address, {"pages": pages})
         )
@@ -85,7 +85,7 @@ def set_title(
 ) -> None:
     """Set the title of a page; fetching from the portal no longer changes it."""
     with connected(data) as admin:
-        answer = admin.call("PUT", f"/sites/{site}/titles", {"path": page, "title": title})
+        answer = admin.call("PUT", at("sites", site, "titles"), {"path": page, "title": title})
     say("written" if answer["written"] else "it has this title already")
 
 
@@ -103,7 +103,7 @@ def import_titles(
     with connected(data) as admin:
         for first in range(0, len(titles), _AT_ONCE):
             body = {"titles": titles[first : first + _AT_ONCE]}
-            written += admin.call("POST", f"/sites/{site}/titles/import", body)["written"]
+            written += admin.call("POST", at("sites", site, "titles", "import"), body)["written"]
     say(f"{written} written, {len(titles) - written} already known")
 
 
@@ -118,7 +118,7 @@ def list_titles(
     """List titles, ordered by path."""
     query: dict[str, Any] = {"search": search, "limit": limit}
     with connected(data) as admin:
-        found = admin.call("GET", f"/sites/{site}/titles", query=query)
+        found = admin.call("GET", at("sites", site, "titles"), query=query)
     if as_json:
         show_json(found)
         return
@@ -137,7 +137,7 @@ def list_titles(
 def remove(site: OfSite, page: OfPage, data: Data = None) -> None:
     """Remove the title of a page; fetching from the portal does not bring it back."""
     with connected(data) as admin:
-        admin.call("DELETE", f"/sites/{site}/titles", query={"path": page})
+        admin.call("DELETE", at("sites", site, "titles"), query={"path": page})
     say(f"removed the title of {page}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.connection import Data, connected
+from services.cli.connection import Data, at, connected
 from services.cli.language import said
 from services.cli.terminal import Json, fail, say, show_json, table, when
 from services.cli.user import OfGroups, Sites, places
@@ -92,7 +92,7 @@ def revoke(
     if token.startswith("luot_"):
         fail("that is the token itself; expected its ID, see `luot token list`")
     with connected(data) as admin:
-        admin.call("DELETE", f"/tokens/{token}")
+        admin.call("DELETE", at("tokens", token))
     say(f"revoked {token}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, connected
+from services.cli.connection import Data, at, connected
 from services.cli.language import said
 from services.cli.terminal import (
     Json,
@@ -104,7 +104,7 @@ def edit(
             f"nothing to change on {name}: give --role, --site, --group or --require-second-factor"
         )
     with connected(data) as admin:
-        _show([admin.call("PATCH", f"/users/{name}", fields)], as_json)
+        _show([admin.call("PATCH", at("users", name), fields)], as_json)
 
 
 @app.command()
@@ -114,7 +114,7 @@ def passwd(
     """Set the password of a user, and sign them out everywhere."""
     password = _password(from_stdin, generate)
     with connected(data) as admin:
-        admin.call("PUT", f"/users/{name}/password", {"password": password})
+        admin.call("PUT", at("users", name, "password"), {"password": password})
     say(f"password of {name} (shown once): {password}" if generate else "changed")
 
 
@@ -126,7 +126,7 @@ def reset_second_factor(name: Name, yes: Yes = False, data: Data = None) -> None
             f"Reset the second factor of {name}? Their password alone will then open the account."
         )
     with connected(data) as admin:
-        admin.call("DELETE", f"/users/{name}/second-factor")
+        admin.call("DELETE", at("users", name, "second-factor"))
     say(f"reset the second factor of {name}")
 
 
@@ -136,7 +136,7 @@ def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
     if not yes:
         confirm_removal("user", name)
     with connected(data) as admin:
-        admin.call("DELETE", f"/users/{name}")
+        admin.call("DELETE", at("users", name))
     say(f"removed {name}")
 
 

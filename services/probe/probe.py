@@ -5,7 +5,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
@@ -143,7 +143,7 @@ class Probe:
 
     async def _views(self, client: httpx.AsyncClient) -> int:
         """Return the views of the page as the public counter shows them."""
-        address = f"{self._url}/api/counter/{self._site}"
+        address = f"{self._url}/api/counter/{quote(self._site, safe='')}"
         parameters = {"metric": "views", "path": self._path}
         answer = await self._ask(client.build_request("GET", address, params=parameters), client)
         if answer.status_code == httpx.codes.NOT_FOUND:

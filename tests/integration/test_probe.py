@@ -69,6 +69,8 @@ def test_a_hit_of_the_probe_is_shown_and_counts_on_its_own_site_only(up: Up, sit
     assert said.stdout.startswith("the public number showed the hit after ")
     shows(up, before + 1, site)
     assert views(up, "demo") == demo
+    other = luot("probe", "--once", "--url", up.url, "--site", f"{site}#other")
+    assert (other.returncode, f"knows no site {site}#other" in other.stderr) == (1, True)
 
 
 def test_a_probe_serves_what_it_found_until_luot_is_away(up: Up, site: str) -> None:

@@ -173,6 +173,14 @@ def test_sites_are_administered_from_the_command_line(up: Up) -> None:
     edited = luot("site", "edit", "mytho", "--metric", "views", "--json", *data)
     assert json.loads(edited.stdout)["metric"] == "views"
     assert json.loads(edited.stdout)["hosts"] == ["mytho.example"]
+    for name in ("mytho#downloads", "mytho?to=", "mytho/merge", "mytho/../mytho", ".."):
+        for erase in ((), ("--erase",)):
+            refused = luot("site", "remove", name, "--yes", *erase, *data)
+            assert refused.returncode == 2
+            assert re.search(
+                rf"'{re.escape(name)}' is (not a name|not a site|no site)", refused.stderr
+            )
+    assert json.loads(luot("site", "edit", "mytho", "--name", "Mỹ Tho", "--json", *data).stdout)
     unasked = luot("site", "remove", "mytho", *data)
     assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
     assert luot("site", "remove", "mytho", "--yes", *data).returncode == 0

@@ -1,5 +1,6 @@
 """The command line: what it says, how it fails, and that it is quick to say it."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services import __version__
+from services import __version__, cli
 from services.cli.main import app
 from services.cli.settings import ClientSettings
 from services.embedded.data_folder import DataFolder
@@ -50,6 +51,18 @@ def test_every_command_has_help(command: str) -> None:
 
 def test_the_version_is_told() -> None:
     assert luot("--version") == (0, f"luot {__version__}")
+
+
+def test_names_are_in_addresses_of_the_api_only_as_at_writes_them() -> None:
+    written = [
+        f"{module.name}:{call.lineno}"
+        for module in Path(cli.__file__).parent.glob("*.py")
+        for call in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        if call.func.attr in ("call", "send", "until", "stream") and module.stem != "connection"
+        if any(isinstance(argument, ast.JoinedStr) for argument in call.args)
+    ]
+    assert written == []
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import msgspec
@@ -18,6 +18,9 @@ COUNTED_SECONDS = 300.0
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+
+T = TypeVar("T")
 
 
 class UnfinishedError(Exception):
@@ -69,6 +72,15 @@ class _Imports(msgspec.Struct, frozen=True):
     imports: list[_Known]
 
 
+class _Appended(msgspec.Struct, frozen=True):
+    taken: int
+
+
+class _Finished(msgspec.Struct, frozen=True):
+    done: bool
+    hits: int
+
+
 class ImportClient:
     """One site's imports over HTTP. Every call may raise UnfinishedError."""
 
@@ -90,7 +102,7 @@ class ImportClient:
 
     def known(self) -> dict[str, Imported]:
         """Return the imports of the site by digest, those that were undone as well."""
-        answer = msgspec.json.decode(self._sent("GET", "").content, type=_Imports)
+        answer = self._decoded(self._sent("GET", ""), _Imports)
         return {
             one.digest: Imported(one.lines, one.first_at, one.state == "undone")
             for one in answer.imports
@@ -108,8 +120,7 @@ class ImportClient:
             "overlapping": options.overlapping,
             "dry_run": options.dry_run,
         }
-        answer = self._sent("PUT", f"/{file.digest}", json=body)
-        return msgspec.json.decode(answer.content, type=UploadState)
+        return self._decoded(self._sent("PUT", f"/{file.digest}", json=body), UploadState)
 
     def append(self, digest: str, after: int, upto: int, payload: bytes) -> int:
         """Send a chunk; return the line up to which the log has all pages."""
@@ -120,25 +131,34 @@ class ImportClient:
             content=payload,
             headers={"Content-Type": "application/octet-stream"},
         )
-        return int(answer.json()["taken"])
+        return self._decoded(answer, _Appended).taken
 
     def finish(self, digest: str) -> int:
         """Wait until all pages are counted, and return their number."""
         ends = self._monotonic() + COUNTED_SECONDS
         pause = _FIRST_PAUSE
         while True:
-            answer = self._sent("POST", f"/{digest}/done").json()
-            if answer["done"]:
+            answer = self._decoded(self._sent("POST", f"/{digest}/done"), _Finished)
+            if answer.done:
                 self._waits("")
-                return int(answer["hits"])
+                return answer.hits
             if self._monotonic() > ends:
                 raise UnfinishedError(
-                    f"all {answer['hits']} pages are in the log, but the aggregator has not"
+                    f"all {answer.hits} pages are in the log, but the aggregator has not"
                     " counted them; is it running? Run the same command again to find out"
                 )
             self._waits("waiting for the aggregator")
             self._sleep(pause)
             pause = min(pause * 1.5, 1.0)
+
+    def _decoded(self, answer: httpx.Response, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            # Something stands between the API and us, or has taken its place.
+            raise UnfinishedError(
+                f"{self._api.url} answers what no API of Luot does: {error}"
+            ) from None
 
     def _sent(self, method: str, path: str, **more: Any) -> httpx.Response:
         gives_up: float | None = None

@@ -8,6 +8,9 @@ from datetime import datetime
 import msgspec
 
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_END = 1 << 63
+_DIGITS = len(str(_END))
+"""No position is longer, or as high."""
 _AGE = re.compile(r"(\d{1,6})([smhd])")
 
 
@@ -30,7 +33,7 @@ def parse(text: str, clock: Callable[[], float] = time.time) -> RewindTarget:
 
     Raises ValueError.
     """
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _DIGITS and int(text) < _END:
         return RewindTarget(position=int(text))
     if _AGE.fullmatch(text):
         return RewindTarget(max(0, int(clock() * 1000) - parse_age(text)))

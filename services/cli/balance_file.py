@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, at, connected, reason
+from services.cli.connection import Admin, Data, at, connected, decoded, errors_of, reason
 from services.cli.terminal import Json, fail, say
 
 SECONDS = 300.0
@@ -86,11 +86,11 @@ def find_bulk(admin: Admin, site: str, name: str) -> Any:
         answer = admin.send("GET", at("sites", site, "balances", "bulk", name))
     except httpx.HTTPError as error:
         fail(f"{admin.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
-    if answer.status_code == httpx.codes.NOT_FOUND and "id" in answer.json()["errors"]:
+    if answer.status_code == httpx.codes.NOT_FOUND and "id" in errors_of(answer):
         return None
     if not answer.is_success:
         fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
-    return answer.json()
+    return decoded(answer, admin.url)
 
 
 def _sent(admin: Admin, path: str, content: bytes, query: dict[str, Any]) -> Any:
@@ -103,7 +103,7 @@ def _sent(admin: Admin, path: str, content: bytes, query: dict[str, Any]) -> Any
         fail(f"{admin.url} cannot be reached: {error}; it is safe to run the same command again")
     if not answer.is_success:
         fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
-    return answer.json()
+    return decoded(answer, admin.url)
 
 
 def _show(answer: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 from urllib.parse import quote
 
 import typer
@@ -51,16 +51,24 @@ class Admin:
         import httpx
 
         try:
-            answer = self._client.request(method, f"/api/admin{path}", json=body, params=query)
+            answer = self.send(method, path, json=body, params=query)
         except httpx.HTTPError as error:
             fail(f"{self.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
         if not answer.is_success:
             fail(f"{self.url} answers {answer.status_code}: {reason(answer)}")
-        return answer.json() if answer.content else None
+        return None if answer.status_code == httpx.codes.NO_CONTENT else decoded(answer, self.url)
 
     def send(self, method: str, path: str, **more: Any) -> Any:
-        """Send one request and return the raw response. Raises httpx.HTTPError."""
-        return self._client.request(method, f"/api/admin{path}", **more)
+        """Send one request and return the raw response. Raises httpx.HTTPError.
+
+        Ends the command if what was given to it does not fit into a request.
+        """
+        import httpx
+
+        try:
+            return self._client.request(method, f"/api/admin{path}", **more)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            fail(f"{self.url} cannot be asked this: {error}")
 
     def until(
         self,
@@ -90,7 +98,7 @@ class Admin:
             except httpx.HTTPError as error:
                 answer, problem = None, said(f"{self.url} cannot be reached: {error}")
             if answer is not None and answer.is_success:
-                found = answer.json()
+                found = decoded(answer, self.url)
                 if done(found):
                     return found
                 problem = said(waiting)
@@ -130,12 +138,31 @@ def connected(data: Path | None, seconds: float = TIMEOUT_SECONDS) -> Iterator[A
         yield Admin(client, url)
 
 
-def reason(answer: Any) -> str:
-    """Return the error messages of a response."""
+def decoded(answer: Any, url: str) -> Any:
+    """Return the JSON of a response; ends the command if it is something else."""
+    try:
+        return answer.json()
+    except ValueError:
+        not_luot(answer, url)
+
+
+def not_luot(answer: Any, url: str) -> NoReturn:
+    """End the command: something that is not Luot has answered, and says that all is well."""
+    kind = answer.headers.get("content-type") or "no type"
+    fail(f"{url} answers {answer.status_code} with {kind}: that is not Luot; see LUOT_URL")
+
+
+def errors_of(answer: Any) -> Mapping[str, list[str]]:
+    """Return the error messages of a response by field; none if it is not an API of Luot's."""
     try:
         errors = answer.json()["errors"]
-        return "; ".join(
-            f"{field}: {' '.join(map(said, texts))}" for field, texts in errors.items()
-        )
+        return {str(field): list(map(str, texts)) for field, texts in errors.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return str(answer.reason_phrase)
+        return {}
+
+
+def reason(answer: Any) -> str:
+    """Return the error messages of a response."""
+    return "; ".join(
+        f"{field}: {' '.join(map(said, texts))}" for field, texts in errors_of(answer).items()
+    ) or str(answer.reason_phrase)

@@ -184,7 +184,10 @@ def _moment(text: str) -> str:
 
     if age := _AGE.fullmatch(text):
         ago = timedelta(seconds=int(age[1]) * _SECONDS[age[2]])
-        return (datetime.now(UTC) - ago).isoformat(timespec="seconds")
+        try:
+            return (datetime.now(UTC) - ago).isoformat(timespec="seconds")
+        except OverflowError:
+            fail(f"{text} is too long ago; expected for example 90m, 6h or 2d")
     return text
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.connection import not_luot
 from services.cli.language import said
 from services.cli.stores import clear_store_errors, through_api
 from services.cli.terminal import fail, note, say
@@ -98,7 +99,10 @@ async def _through_api(data: Path | None, days: int) -> "list[Check]":
         fail(f"{client.url} cannot be reached: {error}; is Luot running there?")
     if not answer.is_success:
         fail(f"{client.url} answers {answer.status_code}: {answer.text[:500]}")
-    return msgspec.json.decode(answer.content, type=list[Check])
+    try:
+        return msgspec.json.decode(answer.content, type=list[Check])
+    except msgspec.MsgspecError:
+        not_luot(answer, client.url)
 
 
 def _judge(agent: str, as_json: bool) -> None:

@@ -53,7 +53,11 @@ def _fetched(http: "httpx.Client", url: str) -> "tuple[httpx.Response, str]":
             body += part
             if len(body) > MAX_BYTES:
                 break
-        return answer, body.decode(answer.encoding or "utf-8", "replace")
+        try:
+            return answer, body.decode(answer.encoding or "utf-8", "replace")
+        except LookupError:
+            # Python knows it, but not as the encoding of a text.
+            return answer, body.decode("utf-8", "replace")
 
 
 def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings") -> None:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import typer
 
-from services.cli.connection import Admin, Data, at, connected, reason
+from services.cli.connection import Admin, Data, at, connected, not_luot, reason
 from services.cli.terminal import fail, say
 
 app = typer.Typer(
@@ -65,6 +65,8 @@ def _print(admin: Admin, path: str, query: dict[str, Any]) -> None:
                 fail(f"{admin.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
             if not answer.is_success:
                 fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
+            if not answer.headers.get("content-type", "").startswith("text/csv"):
+                not_luot(answer, admin.url)
             header, _, lines = answer.text.partition("\n")
             sys.stdout.write(lines if after else f"{header}\n{lines}")
             rows += lines.count("\n")

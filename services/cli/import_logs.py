@@ -160,7 +160,11 @@ def _site(admin: Admin, slug: str) -> "Site":
 
     from services.model.site import Site
 
-    return msgspec.convert(admin.call("GET", at("sites", slug)), Site)
+    found = admin.call("GET", at("sites", slug))
+    try:
+        return msgspec.convert(found, Site)
+    except msgspec.ValidationError as error:
+        fail(f"{admin.url} describes the site in another way than this version does: {error}")
 
 
 def _first_host(site: "Site") -> str:

@@ -19,6 +19,18 @@ class ClientSettings(Settings, frozen=True, kw_only=True):
     )
     token: Annotated[Secret | None, Meta(description="bearer token of /api/admin")] = None
 
+    def __post_init__(self) -> None:
+        """Raise SettingsError for what no request can have."""
+        import httpx
+
+        try:
+            httpx.URL(self.url)
+        except httpx.InvalidURL as error:
+            raise SettingsError(f"LUOT_URL={self.url!r}: {error}; expected a URL") from None
+        token = "" if self.token is None else self.token.get_secret_value()
+        if not (token.isascii() and token.isprintable()):
+            raise SettingsError("LUOT_TOKEN=(secret): expected letters, digits and signs of ASCII")
+
     @classmethod
     def of(cls, data: Path | None, environ: Mapping[str, str] | None = None) -> Self:
         """Read the settings; a data folder of `luot up` overrides the environment.

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import TIMEOUT_SECONDS, Data, reason
+from services.cli.connection import TIMEOUT_SECONDS, Data, decoded, reason
 from services.cli.language import said
 from services.cli.terminal import Json, fail
 
@@ -45,8 +45,8 @@ def snippet(
     except SettingsError as error:
         fail(str(error))
     with httpx.Client(base_url=server, timeout=TIMEOUT_SECONDS) as client:
-        scripts = _get(client, server, "/api/script").json()
-        numbers = _get(client, server, f"/api/counter/{quote(site, safe='')}").json()
+        scripts = decoded(_get(client, server, "/api/script"), server)
+        numbers = decoded(_get(client, server, f"/api/counter/{quote(site, safe='')}"), server)
         badge = _get(client, server, f"/counter/{quote(site, safe='')}.svg").text
     script = scripts["scripts"]["counter.js"]
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, connected, reason
+from services.cli.connection import Admin, Data, connected, not_luot, reason
 from services.cli.terminal import fail
 
 app = typer.Typer()
@@ -18,6 +18,7 @@ _AGE = re.compile(r"(\d{1,6})([smhd])")
 _APART = {"downloads": "file", "not_found": "404", "searches": "find", "outbound_links": "link"}
 _DATA = "data: "
 _ID = "id: "
+_EVENTS = "text/event-stream"
 READ_SECONDS = 15.0
 """The API sends something every second; after this long without anything, it is gone."""
 
@@ -86,6 +87,8 @@ def _answer(admin: Admin, site: str | None, seconds: float, reached: str) -> Ite
             if not answer.is_success:
                 answer.read()
                 fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
+            if not answer.headers.get("content-type", "").startswith(_EVENTS):
+                not_luot(answer, admin.url)
             yield from answer.iter_lines()
     except httpx.HTTPError as error:
         fail(f"connection to {admin.url} lost: {str(error) or type(error).__name__}")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from html.parser import HTMLParser
 from typing import NamedTuple
@@ -70,9 +69,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         if tag == "base" and given.get("href"):
-            # A browser ignores what is no address.
-            with suppress(ValueError):
-                self._url = urljoin(self._url, given["href"])
+            self._url = self._address(given["href"]) or self._url
         if tag == "meta" and given.get("http-equiv", "").lower() == "content-security-policy":
             self.policies.append(given.get("content", ""))
         self._in_script = tag == "script" and "src" not in given
@@ -87,13 +84,25 @@ class _Reader(HTMLParser):
         if self._in_script:
             self.code.append(data)
 
-    def _script(self, given: dict[str, str]) -> None:
+    def parse_marked_section(self, start: int, report: bool = True) -> int:
+        """Take an unknown section (`<![x[…]]>`) for a comment, as browsers do, and do not raise."""
         try:
-            url = urljoin(self._url, given["src"].strip())
-            parts = urlsplit(url)
-            _ = parts.port  # Raises ValueError as well.
+            return super().parse_marked_section(start, report)
+        except AssertionError:
+            return self.parse_bogus_comment(start)
+
+    def _address(self, written: str) -> str:
+        """Return the full URL of what a page names; '' if it is none, as a template's gap is."""
+        try:
+            url = urljoin(self._url, written)
+            _ = urlsplit(url).port
         except ValueError:
-            return
+            return ""
+        return url
+
+    def _script(self, given: dict[str, str]) -> None:
+        url = self._address(given["src"].strip())
+        parts = urlsplit(url)
         named = parts.path.endswith(_NAMES) or (
             parts.path.startswith(_PLAUSIBLE) and "data-domain" in given
         )

@@ -167,7 +167,7 @@ class Probe:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await client.send(request)
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             why = str(error) or type(error).__name__
             said = f"{request.method} {self._origin}{request.url.path}: no answer: {why}"
             raise _FailedError(Outcome.UNREACHABLE, said) from None

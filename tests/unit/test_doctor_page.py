@@ -34,6 +34,10 @@ def test_a_page_with_the_script_once_and_the_measurement_beside_it() -> None:
         ("<script src=/js/app.js></script>", {"script": False}),
         (f'<base href="//[">{TAG}<script src="//["></script>', {"script": True, "once": True}),
         ("<script src='https://x:y/counter.js'></script>", {"script": False}),
+        ("<script src='//[%CDN%]/x.js'></script>" + TAG, {"script": True, "once": True}),
+        ("<script src='//x:80a/counter.js'></script>", {"script": False}),
+        ("<base href='http://[x'>" + TAG, {"script": True, "once": True}),
+        ("<![gap[x]]>" + TAG, {"script": True, "once": True}),
         ("<script>var _paq = []</script>", {"national measurement": None}),
     ],
 )

@@ -4,7 +4,7 @@ A line is one row as a JSON array: days as ISO dates, states of aggregates in he
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
@@ -30,6 +30,8 @@ DERIVED = ("ended_days", "ended_pages", "ended_visits")
 
 The first one vouches for the rows of the others, so none of them is of use alone.
 """
+BY_MONTH = frozenset({HITS, VISITORS, "corrected_hits", "moved_visits"})
+"""The portable tables that are partitioned by month."""
 RESTORE = "restore"
 """Name in the table `meta` of the state of a restore: 'unfinished' until it is done."""
 
@@ -40,6 +42,8 @@ _OF_THE_MACHINE = ", ".join(
     f"'{name}'" for name in (RESTORE, log_identity.NAME, layout.NAME, *last_done.NAMES)
 )
 _WITHOUT = {"meta": f"name NOT IN ({_OF_THE_MACHINE})"}
+
+_MONTH = len("2026-12")
 
 _decoder = msgspec.json.Decoder(list[Any])
 
@@ -271,11 +275,28 @@ async def _all_tables(store: Store) -> list[str]:
 
 
 async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes) -> None:
-    """Insert rows as they were read by `dump`. Raises StoreError."""
+    """Insert rows as they were read by `dump`. Raises StoreError.
+
+    An insert has one month only: current servers refuse one of more than 100 partitions.
+    """
     rows = _decoder.decode_lines(lines)
     if not rows:
         return
     types = await columns_of(store, table)
+    of_months: dict[str, list[Sequence[Any]]] = defaultdict(list)
+    if table in BY_MONTH:
+        day = columns.index("day")
+        for row in rows:
+            of_months[row[day][:_MONTH]].append(row)
+    else:
+        of_months[""] += rows
+    for _, of_month in sorted(of_months.items()):
+        await store.insert(table, _values(types, columns, of_month))
+
+
+def _values(
+    types: Mapping[str, str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> dict[str, Sequence[Any]]:
     values: dict[str, Sequence[Any]] = {}
     for name, column in zip(columns, zip(*rows, strict=True), strict=True):
         match types.get(name):
@@ -285,7 +306,7 @@ async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes)
                 values[name] = [bytes.fromhex(text) for text in column]
             case _:
                 values[name] = column
-    await store.insert(table, values)
+    return values
 
 
 @lru_cache(maxsize=4096)

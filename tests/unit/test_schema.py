@@ -2,6 +2,7 @@
 
 import re
 
+from services.store import portable
 from services.store.migrations import migrations, statements
 
 
@@ -15,6 +16,16 @@ def test_every_statement_may_be_run_twice() -> None:
         for statement in migration.statements:
             assert re.match(r"(CREATE|DROP|ALTER|TRUNCATE) ", statement)
             assert re.search(r"IF (NOT )?EXISTS", statement)
+
+
+def test_backups_know_which_tables_are_partitioned_by_month() -> None:
+    made = [
+        re.match(r"CREATE TABLE IF NOT EXISTS (\w+).*\bPARTITION BY", statement, re.DOTALL)
+        for migration in migrations()
+        for statement in migration.statements
+    ]
+    tables = {match[1] for match in made if match} - {*portable.DERIVED}
+    assert tables == portable.BY_MONTH
 
 
 def test_a_script_is_split_at_semicolons_that_end_a_line() -> None:

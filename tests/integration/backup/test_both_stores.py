@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 from tests.integration.backup.world import (
+    PARTITIONS,
     SITES,
     Books,
     aggregator,
@@ -69,6 +71,37 @@ def test_every_public_number_is_the_same_in_the_other_kind_of_store(
     assert {file["name"]: file["fingerprint"] for file in manifest(again)["files"]} == {
         file["name"]: file["fingerprint"] for file in manifest(folder)["files"]
     }
+
+
+def test_visitors_of_more_than_a_hundred_months_are_restored(
+    server_url: str, embedded_url: str, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    months = 130
+
+    async def old_visitors() -> None:
+        store = open_store(server_url)
+        await store.prepare()
+        await migrate(store)
+        await fix_partitions(store, PARTITIONS)
+        await store.execute(
+            "INSERT INTO visitors SELECT 'hue' AS site,"
+            f" addMonths(toDate('2012-01-15'), toInt32(number % {months})) AS day,"
+            f" uniqCombinedState(number) FROM numbers({3 * months}) GROUP BY site, day"
+        )
+        await store.close()
+
+    asyncio.run(old_visitors())
+    folder, again = tmp_path / "backup", tmp_path / "again"
+    done("backup", str(folder), **where(server_url, redis_server))
+    done("restore", str(folder), "--without-log", **where(embedded_url, redis_server))
+    done("backup", str(again), **where(embedded_url, redis_server))
+    before, after = (
+        [file for file in manifest(path)["files"] if file["table"] == "visitors"]
+        for path in (folder, again)
+    )
+    assert [(file["rows"], file["fingerprint"]) for file in after] == [
+        (months, file["fingerprint"]) for file in before
+    ]
 
 
 def test_files_are_plain_enough_for_other_tools(

@@ -273,6 +273,22 @@ async def test_a_parameter_without_a_literal_is_refused(
         await store.execute("SELECT %(x)s", parameters)
 
 
+async def test_an_insert_that_the_store_refuses_is_an_error(values: Store) -> None:
+    await values.execute("CREATE TABLE refusing (id UInt32) ENGINE = MergeTree() ORDER BY id")
+    await values.execute(
+        "CREATE MATERIALIZED VIEW refuses TO refusing AS"
+        " SELECT toUInt32(id + throwIf(small = 7)) AS id FROM values"
+    )
+    try:
+        await values.insert("values", rows_of(2, small=[1, 2]))
+        with pytest.raises(StoreError):
+            await values.insert("values", rows_of(2, small=[1, 7]))
+        assert await values.execute("SELECT count() FROM refusing") == [(2,)]
+    finally:
+        await values.execute("DROP TABLE refuses")
+        await values.execute("DROP TABLE refusing")
+
+
 async def test_percent_signs_are_plain_without_parameters_and_doubled_with(store: Store) -> None:
     assert await store.execute("SELECT '100%'") == [("100%",)]
     assert await store.execute("SELECT '100%%', %(x)s", {"x": 1}) == [("100%", 1)]

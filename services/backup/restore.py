@@ -50,9 +50,8 @@ async def restore(store: Store, folder: Path, manifest: Manifest, progress: Prog
     having an unfinished restore, until one succeeds.
     """
     version = time.time_ns()
-    await portable.empty(store)
+    await portable.empty(store, version)
     await fix_partitions(store, manifest.partitions)
-    await portable.note_restore(store, "unfinished", version)
     for file in manifest.files:
         if _is_left_out(file):
             progress(2 * file.rows)

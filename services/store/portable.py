@@ -25,6 +25,7 @@ HITS = "hits"
 IMPORT_COUNTS = "import_counts"
 CORRECTIONS = "corrections"
 VISITORS = "visitors"
+META = "meta"
 DERIVED = ("ended_days", "ended_pages", "ended_visits")
 """Tables that are made again from the others, in the order in which they are emptied.
 
@@ -33,7 +34,7 @@ The first one vouches for the rows of the others, so none of them is of use alon
 BY_MONTH = frozenset({HITS, VISITORS, "corrected_hits", "moved_visits"})
 """The portable tables that are partitioned by month."""
 RESTORE = "restore"
-"""Name in the table `meta` of the state of a restore: 'unfinished' until it is done."""
+"""Name in META of the state of a restore: 'unfinished' until it is done."""
 
 _FINGERPRINT_BITS = 64
 # The earliest entry of an id counts, and ids may repeat in parts that were never merged.
@@ -41,7 +42,7 @@ _FIRST_BY = {"opening_balances": ("at", "site, id")}
 _OF_THE_MACHINE = ", ".join(
     f"'{name}'" for name in (RESTORE, log_identity.NAME, layout.NAME, *last_done.NAMES)
 )
-_WITHOUT = {"meta": f"name NOT IN ({_OF_THE_MACHINE})"}
+_WITHOUT = {META: f"name NOT IN ({_OF_THE_MACHINE})"}
 
 _MONTH = len("2026-12")
 
@@ -260,14 +261,21 @@ async def filled(store: Store) -> list[str]:
     return [
         name
         for name in await _all_tables(store)
-        if name != "meta" and await store.execute(f"SELECT 1 FROM {name} LIMIT 1")  # noqa: S608
+        if name != META and await store.execute(f"SELECT 1 FROM {name} LIMIT 1")  # noqa: S608
     ]
 
 
-async def empty(store: Store) -> None:
-    """Remove every row of every table; the schema stays."""
+async def empty(store: Store, version: int) -> None:
+    """Remove every row of every table; the schema stays. Raises StoreError.
+
+    The store is marked first, with this version, as having an unfinished restore. Until it is, only
+    META is emptied: a store without it still has all its numbers.
+    """
+    await store.clear(META)
+    await note_restore(store, "unfinished", version)
     for name in await _all_tables(store):
-        await store.clear(name)
+        if name != META:
+            await store.clear(name)
 
 
 async def _all_tables(store: Store) -> list[str]:
@@ -316,7 +324,7 @@ def _date(text: str) -> date:
 
 async def note_restore(store: Store, state: str, version: int) -> None:
     """Write whether a restore is 'unfinished' or 'done'; the higher version counts."""
-    await store.insert("meta", {"name": [RESTORE], "version": [version], "value": [state]})
+    await store.insert(META, {"name": [RESTORE], "version": [version], "value": [state]})
 
 
 async def restore_state(store: Store) -> str | None:

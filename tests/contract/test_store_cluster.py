@@ -141,10 +141,10 @@ async def test_a_backup_goes_from_a_server_into_a_cluster_and_back(
         assert 0 < held < len(sites)
         await host.close()
 
-    await portable.empty(alone)
+    await portable.empty(alone, 1)
     assert await portable.filled(alone) == []
     assert await copy(store, alone) == brought
-    await portable.empty(store)
+    await portable.empty(store, 1)
     assert await portable.filled(store) == []
     assert await copy(alone, store) == brought
     await alone.close()

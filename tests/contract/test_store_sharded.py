@@ -207,7 +207,7 @@ async def test_a_backup_is_as_of_what_is_on_all_shards(
     assert isinstance(end, portable.End)
     # The second entry is on the first shard only, so it is read again from the log.
     assert end.positions == {3: 2}
-    await portable.empty(whole)
+    await portable.empty(whole, 1)
     for piece in pieces:
         if isinstance(piece, portable.Piece):
             await portable.insert(whole, piece.table, piece.columns, piece.lines)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from services.store.clickhouse import ClickHouseStore
+from services.store.interface import StoreUnavailableError
 from services.store.open import open_store
 from tests.integration.backup.world import (
     Books,
@@ -17,6 +19,7 @@ from tests.integration.backup.world import (
     contents,
     done,
     folded,
+    luot,
     manifest,
     refused,
     where,
@@ -167,6 +170,36 @@ def test_a_backup_that_ended_early_is_not_a_backup(
     assert "no manifest.json" in refused(
         "restore", str(folder), **where(embedded_url, redis_server)
     )
+
+
+def test_a_restore_that_ends_while_it_empties_a_store_leaves_it_whole_or_marked(
+    saved: Path, server_url: str, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = where(f"{server_url}_emptied", redis_server)
+    done("restore", str(saved), "--without-log", **at)
+    before = held(at["LUOT_CLICKHOUSE_URL"])
+    clear, left = ClickHouseStore.clear, 0
+
+    async def clear_some(store: ClickHouseStore, table: str) -> None:
+        nonlocal left
+        if not left:
+            raise StoreUnavailableError("pulled the plug")
+        left -= 1
+        await clear(store, table)
+
+    monkeypatch.setattr(ClickHouseStore, "clear", clear_some)
+    for tables in (0, 1, 2, 6, 12, 18):
+        left = tables
+        why = refused("restore", str(saved), "--replace", "--yes", "--without-log", **at)
+        assert "pulled the plug" in why
+        _, said = luot("doctor", "--json", **at)
+        (marked,) = (one for one in json.loads(said) if one["name"] == "restore")
+        if marked["ok"]:
+            assert held(at["LUOT_CLICKHOUSE_URL"]) == before
+        assert marked["ok"] == (tables == 0)
+    left = 1000
+    done("restore", str(saved), "--replace", "--yes", "--without-log", **at)
+    assert held(at["LUOT_CLICKHOUSE_URL"]) == before
 
 
 def test_the_marker_tells_of_a_restore_that_ended_early(

@@ -7,6 +7,7 @@ from msgspec import Meta
 from services.aggregator.folding import FoldName
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
 from services.settings import TEN_YEARS, StoreSettings
+from services.store.hits import LEAST_DAYS
 
 
 class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
@@ -49,5 +50,6 @@ class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
         Meta(description="c or python: which fold runs; auto: that in C where it was compiled"),
     ] = "auto"
     hits_days: Annotated[
-        int, Meta(ge=32, description="days that raw hits are kept; counters are kept for good")
+        int,
+        Meta(ge=LEAST_DAYS, description="days that raw hits are kept; counters are kept for good"),
     ] = 400

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.model.calendar import Grain, period_start, to_date, to_day
 from services.model.kept_apart import site_of
 from services.model.partition import partition_of
-from services.store import erasures
+from services.store import erasures, hits
 from services.store.interface import Store
 
 # One statement, so that it sees whole flushes: the highest position is that of the partition.
@@ -77,6 +77,18 @@ class Difference(NamedTuple):
 
 Counts = tuple[int, int]
 _Day = tuple[str, int]
+
+
+async def first_kept(store: Store, first_day: int, today: int) -> int:
+    """Return the first day from `first_day` on that can be compared with its raw hits.
+
+    Raw hits are dropped by month, of all sites at once: no month before the oldest that is there
+    can be compared. Those of the last days are never dropped, so they are missed if there are none.
+    """
+    oldest = await hits.first_day(store)
+    never_dropped = today - hits.LEAST_DAYS + 1
+    kept = never_dropped if oldest is None else min(oldest, never_dropped)
+    return max(first_day, kept)
 
 
 async def recount(

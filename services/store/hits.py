@@ -1,12 +1,15 @@
 """Raw hits: every hit of the log, for recounts, queries and repair."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any
 
-from services.model.calendar import Grain, period_start, to_date
+from services.model.calendar import Grain, period_start, to_date, to_day
 from services.store import corrections
 from services.store.interface import InsertColumn, Store
 
+LEAST_DAYS = 32
+"""For how many days raw hits are kept at least."""
 OLD_COLUMNS = ("site", "day", "visitor", "bot")
 """What is counted for a hit that is too old to be stored."""
 
@@ -115,10 +118,21 @@ async def drop_months_before(store: Store, day: int) -> list[int]:
     first_kept = oldest.year * 100 + oldest.month
     dropped = set()
     for table in ("hits", *_MARKS):
-        rows = await store.execute(
-            _MONTHS.format(parts=store.system("parts")), {"table": store.stored(table)}
-        )
-        for month in sorted(month for (text,) in rows if (month := int(text)) < first_kept):
+        for month in [month for month in await _months(store, table) if month < first_kept]:
             await store.execute_ddl(f"ALTER TABLE {table} DROP PARTITION {month}")
             dropped.add(month)
     return sorted(dropped)
+
+
+async def first_day(store: Store) -> int | None:
+    """Return the first day of the oldest month that has hits, of any site; None without hits."""
+    months = await _months(store, "hits")
+    return to_day(date(months[0] // 100, months[0] % 100, 1)) if months else None
+
+
+async def _months(store: Store, table: str) -> list[int]:
+    """Return the months of a table that is partitioned by month, as YYYYMM, in order."""
+    rows = await store.execute(
+        _MONTHS.format(parts=store.system("parts")), {"table": store.stored(table)}
+    )
+    return sorted(int(text) for (text,) in rows)

@@ -61,7 +61,7 @@ class Aggregator:
     ) -> None:
         self._settings = settings
         since = retention.kept_since(settings.hits_days)
-        self._flusher = Flusher(store, settings.hot_rows, watermarks, since)
+        self._flusher = Flusher(store, settings.hot_rows, watermarks, since, settings.partitions)
         self._online = OnlineBoard(settings.redis_url)
         self._changes = ChangeTeller(settings.redis_url)
         self._upkeep = Upkeep(settings, broker or settings.log_at, store)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, compress, groupby
+from operator import not_
 from typing import Any, NamedTuple
 
 from services.aggregator import imported, metrics
@@ -19,6 +20,7 @@ from services.aggregator.rows import ChangedRows, HeldRows, HotRows
 from services.aggregator.watermarks import NotesSites
 from services.log.batch import joined
 from services.model.calendar import months
+from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.runtime.outage import Outage
 from services.store import counters, hits, peaks
 from services.store.interface import Store, StoreUnavailableError
@@ -60,19 +62,24 @@ class Flusher:
         hot_rows: int,
         watermarks: NotesSites | None = None,
         first_kept: Callable[[], int] = lambda: 0,
+        partitions: int = DEFAULT_PARTITIONS,
     ) -> None:
         """Prepare.
 
         watermarks  kept if the store has several hosts
         first_kept  returns the first day whose raw hits are kept; those of earlier days are
                     not written, only their visitors are counted
+        partitions  of the log
         """
+        self._partitions = partitions
         self._first_kept = first_kept
         self._store = store
         self._watermarks = watermarks
         self._limit = hot_rows
         self._rows: dict[int, AnyRows] = {}
         self._taken: set[int] = set()
+        self._ends: dict[int, int] = {}
+        """The newest position of each partition that was counted before it was taken."""
         self._outage = Outage(
             log, "the store is unavailable, hits wait in the log", "the store is available"
         )
@@ -83,6 +90,7 @@ class Flusher:
         """Drop the rows of partitions that another worker owns now."""
         for partition in partitions:
             self._rows.pop(partition, None)
+            self._ends.pop(partition, None)
             self._taken.discard(partition)
 
     async def flush(
@@ -136,8 +144,9 @@ class Flusher:
         new_peaks: Sequence[DayPeak],
         hot_rows: FlushRows,
     ) -> set[str]:
-        await self._write_hits(fresh)
-        await self._write_lost(replayed)
+        again, new = await self._written_before(fresh, hot_rows.taken)
+        await self._write_hits(new)
+        await self._write_lost([*replayed, *again])
         await imported.write(self._store, fresh, replayed)
         by_partition: dict[int, list[AnyFolded]] = {}
         for folded in (*replayed, *fresh):
@@ -174,8 +183,32 @@ class Flusher:
             await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in new_peaks])
         return sites
 
-    async def _write_hits(self, runs: Sequence[AnyFolded], lost: Collection[int] = ()) -> None:
-        """Write raw hits: all of them, or those of the batches at these positions."""
+    async def _written_before(
+        self, runs: Sequence[AnyFolded], taken: set[int]
+    ) -> tuple[Sequence[AnyFolded], Sequence[AnyFolded]]:
+        """Return the runs whose raw hits may have been written before, and the others.
+
+        After a rewind, and after a flush that was not committed, what was counted before is read
+        as if it were new. Its raw hits may have been given the paths of their pages since, which
+        writing them once more would undo.
+        """
+        if unknown := taken - self._ends.keys():
+            await self._store.verify()
+            ends = dict.fromkeys(unknown, -1)
+            for site, position in (await counters.positions(self._store)).items():
+                partition = partition_of(site, self._partitions)
+                if partition in ends:
+                    ends[partition] = max(position, ends[partition])
+            self._ends |= ends
+        is_again = [run.first <= self._ends.get(run.partition, -1) for run in runs]
+        if not any(is_again):
+            return (), runs
+        return list(compress(runs, is_again)), list(compress(runs, map(not_, is_again)))
+
+    async def _write_hits(
+        self, runs: Sequence[AnyFolded], lost: Collection[tuple[str, int]] = ()
+    ) -> None:
+        """Write raw hits: all of them, or those of these sites at these positions."""
         if not runs:
             return
         if not lost and self._store.takes_native and (in_c := in_c_only(runs)):
@@ -183,7 +216,8 @@ class Flusher:
             return
         columns = hit_columns([run.in_python for run in runs])
         if lost:
-            is_lost = [position in lost for position in columns["position"]]
+            keys = zip(columns["site"], columns["position"], strict=True)
+            is_lost = [key in lost for key in keys]
             columns = {name: list(compress(values, is_lost)) for name, values in columns.items()}
         columns = await self._without_old(columns)
         if not columns["idx"]:
@@ -227,10 +261,10 @@ class Flusher:
             max(run.last for run in replayed),
             (min(days), max(days)),
         )
-        lost = {key[1] for key, count in expected.items() if stored.get(key, 0) < count}
+        lost = {key for key, count in expected.items() if stored.get(key, 0) < count}
         if lost:
             await self._write_hits(replayed, lost)
-            metrics.repaired_batches.inc(len(lost))
+            metrics.repaired_batches.inc(len({position for _, position in lost}))
 
     async def _without_old(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Count the visitors of raw hits that are not kept, and return those that are."""

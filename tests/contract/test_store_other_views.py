@@ -2,6 +2,8 @@
 
 from array import array
 
+import pytest
+
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import PartitionFold
 from services.api.counter import queries_top
@@ -36,10 +38,20 @@ class Partition:
         self.flusher = Flusher(store, 1000)
         self.ms = START
 
+        self.taken: list[tuple[int, bytes]] = []
+
     async def take(self, *hits: Hit) -> None:
         self.ms += 1
+        self.taken.append((self.ms, encode(hits)))
         folded = self.fold.fold([(self.ms << 20, self.ms, decode(encode(hits)))])
         await self.flusher.flush([folded], [], [])
+
+    async def take_again(self) -> None:
+        """Read everything from the beginning, as the next owner does after a rewind."""
+        fold, flusher = PartitionFold(partition_of("mytho", 8)), Flusher(self.flusher._store, 1000)
+        for ms, batch in self.taken:
+            folded = fold.fold([(ms << 20, ms, decode(batch))])
+            await flusher.flush([folded], [], [])
 
 
 async def raw_views(store: Store, path: str) -> int:
@@ -75,6 +87,29 @@ async def test_of_too_many_pages_those_with_the_most_views_have_a_history(store:
     await partition.take(hit(9, "/new"))
     digests = await page_digests.most_viewed(store, "mytho", 3)
     assert digests == array("Q", sorted(map(path_digest, ["/4", "/3", "/2"])))
+
+
+async def test_a_rewind_leaves_views_with_the_pages_that_have_them_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(*_: object) -> None:
+        pass
+
+    partition = Partition(store)
+    await partition.take(hit(1, "/tin"), other(2, "/tin"), other(3, "/bịa"))
+    await returned_views.give_back(store, "mytho", DAY, ["/tin"])
+    # What is there is left as it is, and what is missing is written.
+    with monkeypatch.context() as patch:
+        patch.setattr(partition.flusher, "_write_hits", lose)
+        await partition.take(other(4, "/tin"), hit(5, "/", site="danang"))
+    await partition.take(other(6, "/tin"))
+    assert await raw_paths(store) == {"/tin": 2, OTHER_PATH: 2}
+    await partition.take_again()
+    assert await raw_paths(store) == {"/tin": 2, OTHER_PATH: 3}
+    ((views,),) = await store.execute("SELECT count() FROM hits FINAL")
+    assert views == 6
+    await returned_views.give_back(store, "mytho", DAY, ["/tin"])
+    assert await raw_paths(store) == {"/tin": 4, OTHER_PATH: 1}
 
 
 async def test_views_come_back_to_their_page_exactly_and_once(store: Store) -> None:

@@ -6,23 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from services.log.entries import Batcher
-from services.log.open import open_log
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.store import hits
 from services.store.open import open_store
-from tests.integration.backup.world import DAY_MS, PARTITIONS, ZONE, aggregator, luot, where
+from tests.integration.backup.world import DAY_MS, ZONE, aggregator, append_hits, luot, where
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
-
-
-async def append(redis_url: str, old: list[Hit]) -> None:
-    log = open_log(redis_url)
-    producer = log.producer()
-    await producer.append(Batcher(PARTITIONS).prepare(old))
-    await producer.close()
-    await log.close()
 
 
 def test_days_that_reach_past_the_raw_hits_are_no_fault(
@@ -37,7 +27,7 @@ def test_days_that_reach_past_the_raw_hits_are_no_fault(
     with ClickHouseServer(tmp_path / "clickhouse") as server:
         at = where(server.url, redis_server)
         with aggregator(tmp_path, server.url, redis_server, LUOT_HITS_DAYS="40"):
-            asyncio.run(append(redis_server.url, old))
+            asyncio.run(append_hits(redis_server.url, old))
 
         def recounted(days: int) -> dict[str, Any]:
             _, said = luot("doctor", "--json", "--days", str(days), **at)

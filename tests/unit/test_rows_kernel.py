@@ -50,7 +50,13 @@ class CounterStore(Store):
         self._format = NativeFormat()
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
-        keys = (parameters or {})["keys"]
+        if parameters is None:
+            # How far each site is counted.
+            return [(key[0], row[2]) for key, row in self.rows.items() if key[1] == "total"]
+        if "keys" not in parameters:
+            # It keeps no raw hits.
+            return []
+        keys = parameters["keys"]
         self.noted.append(keys)
         await self._event()
         named = {key: (key[0], key[1], to_day(key[2]), key[3]) for key in keys}

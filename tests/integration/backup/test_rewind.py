@@ -1,16 +1,21 @@
 """A backup that is taken while hits are counted, and what the log adds to it."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
-from services.store import audit
+from services.model.calendar import local_day
+from services.model.hit import OTHER_PATH, Hit
+from services.store import audit, returned_views
 from services.store.open import open_store
 from tests.integration.backup.world import (
+    ZONE,
     Books,
     aggregator,
     append,
+    append_hits,
     append_until,
     contents,
     counting,
@@ -109,6 +114,31 @@ def test_a_rewind_on_a_healthy_store_changes_nothing(
         pass
     assert asyncio.run(both(server_url)) == before
     assert asyncio.run(total_views(server_url)) == dict(counted.views)
+
+
+def test_a_rewind_leaves_views_with_the_pages_that_have_them_back(
+    server_url: str, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    now = time.time_ns() // 1_000_000
+    today = local_day(now, ZONE)
+    hits = [
+        Hit(site="mytho", path=OTHER_PATH, own_path=path, at=now, day=today, visitor=visitor)
+        for visitor, path in enumerate(("/tin", "/tin", "/bịa"))
+    ]
+    with aggregator(tmp_path, server_url, redis_server):
+        asyncio.run(append_hits(redis_server.url, hits))
+
+    async def give_back() -> None:
+        store = open_store(server_url)
+        assert await returned_views.give_back(store, "mytho", today, ["/tin"]) == {"/tin": 2}
+        await store.close()
+
+    asyncio.run(give_back())
+    before = asyncio.run(both(server_url))
+    done("rewind", "--yes", **where(server_url, redis_server))
+    with aggregator(tmp_path, server_url, redis_server):
+        pass
+    assert asyncio.run(both(server_url)) == before
 
 
 def test_a_rewind_brings_back_rows_that_were_lost(

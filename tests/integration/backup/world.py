@@ -139,10 +139,14 @@ class Books:
 
 
 async def append(redis_url: str, books: Books, batches: int, size: int) -> None:
+    await append_hits(redis_url, *(books.batch(size) for _ in range(batches)))
+
+
+async def append_hits(redis_url: str, *batches: list[Hit]) -> None:
     log = open_log(redis_url)
     producer, batcher = log.producer(), Batcher(PARTITIONS)
-    for _ in range(batches):
-        await producer.append(batcher.prepare(books.batch(size)))
+    for batch in batches:
+        await producer.append(batcher.prepare(batch))
     await producer.close()
     await log.close()
 

@@ -1,7 +1,7 @@
 """Restores a backup into either kind of store."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
@@ -52,21 +52,30 @@ async def restore(store: Store, folder: Path, manifest: Manifest, progress: Prog
     version = time.time_ns()
     await portable.empty(store, version)
     await fix_partitions(store, manifest.partitions)
-    for file in manifest.files:
+    months: set[int] = set()
+    # Visitors come last: what is derived from raw hits is there by then.
+    for file in sorted(manifest.files, key=lambda file: file.table == portable.VISITORS):
         if _is_left_out(file):
             progress(2 * file.rows)
             continue
+        if file.table == portable.VISITORS:
+            for chunk in lines(folder, file):
+                months |= portable.months_in(file.columns, chunk)
+            await portable.clear_visitors(store, months)
         for chunk in lines(folder, file):
             await portable.insert(store, file.table, file.columns, chunk)
             progress(chunk.count(b"\n"))
-    await _verify(store, manifest, progress)
+    await _verify(store, manifest, months, progress)
     await portable.note_restore(store, "done", version + 1)
 
 
-async def _verify(store: Store, manifest: Manifest, progress: Progress) -> None:
+async def _verify(
+    store: Store, manifest: Manifest, months: Collection[int], progress: Progress
+) -> None:
+    """Compare every row; `months` are those of which the backup has the states of visitors."""
     files = {file.name: file for file in manifest.files if not _is_left_out(file)}
     restored: dict[str, Fingerprint] = {}
-    async for piece in _pieces(store, manifest.positions):
+    async for piece in _pieces(store, manifest.positions, months):
         name = f"{piece.file}.jsonl.gz"
         fingerprint = restored.setdefault(name, Fingerprint())
         fingerprint.add(piece.lines)
@@ -85,8 +94,10 @@ def _is_left_out(file: File) -> bool:
     return file.table in portable.DERIVED
 
 
-async def _pieces(store: Store, positions: Mapping[int, int]) -> AsyncIterator[Piece]:
-    async with aclosing(portable.dump(store, positions)) as pieces:
+async def _pieces(
+    store: Store, positions: Mapping[int, int], months: Collection[int]
+) -> AsyncIterator[Piece]:
+    async with aclosing(portable.dump(store, positions, visitors_of=months)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Piece):
                 yield piece

@@ -118,7 +118,7 @@ async def drop_months_before(store: Store, day: int) -> list[int]:
     first_kept = oldest.year * 100 + oldest.month
     dropped = set()
     for table in ("hits", *_MARKS):
-        for month in [month for month in await _months(store, table) if month < first_kept]:
+        for month in [month for month in await months_of(store, table) if month < first_kept]:
             await store.execute_ddl(f"ALTER TABLE {table} DROP PARTITION {month}")
             dropped.add(month)
     return sorted(dropped)
@@ -126,12 +126,12 @@ async def drop_months_before(store: Store, day: int) -> list[int]:
 
 async def first_day(store: Store) -> int | None:
     """Return the first day of the oldest month that has hits, of any site; None without hits."""
-    months = await _months(store, "hits")
+    months = await months_of(store, "hits")
     return to_day(date(months[0] // 100, months[0] % 100, 1)) if months else None
 
 
-async def _months(store: Store, table: str) -> list[int]:
-    """Return the months of a table that is partitioned by month, as YYYYMM, in order."""
+async def months_of(store: Store, table: str) -> list[int]:
+    """Return the months that a table partitioned by month has rows of, as YYYYMM, in order."""
     rows = await store.execute(
         _MONTHS.format(parts=store.system("parts")), {"table": store.stored(table)}
     )

@@ -5,7 +5,7 @@ A line is one row as a JSON array: days as ISO dates, states of aggregates in he
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
 from functools import lru_cache
@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from services.model.calendar import Grain
 from services.model.partition import partition_of
-from services.store import column_types, last_done, layout, log_identity
+from services.store import column_types, hits, last_done, layout, log_identity
 from services.store.interface import Row, Store, StoreError
 from services.store.migrations import partitions_of, schema_of
 from services.store.shards import OF_ALL_SITES
@@ -104,7 +105,10 @@ async def tables(store: Store) -> list[str]:
 
 
 async def dump(
-    store: Store, committed: Mapping[int, int] | None = None
+    store: Store,
+    committed: Mapping[int, int] | None = None,
+    *,
+    visitors_of: Collection[int] | None = None,
 ) -> AsyncGenerator[Begin | Piece | End, None]:
     """Read everything, consistent at one position per partition, while the aggregator goes on.
 
@@ -115,6 +119,9 @@ async def dump(
 
     Shards are read one after the other, so each has rows up to a different position. What was
     committed is on all of them: the log is reread from there, and rows skip what they hold.
+
+    visitors_of  the months, as YYYYMM, of whose visitors there are states; by default those whose
+                 raw hits are not all there, so that the visitors cannot be derived from them
     """
     partitions = await partitions_of(store)
     if partitions is None:
@@ -131,20 +138,26 @@ async def dump(
         async for piece, rows in pieces:
             limits.note(rows, piece.columns)
             yield piece
-    months = await _months(store)
-    for month in months:
+    whole: list[int] = []
+    for month in await _months(store):
+        views = 0
         file = f"{HITS}-{month // 100}-{month % 100:02}"
         sql = f"{_final(HITS)} WHERE toYYYYMM(day) = {month:d}"
         async with aclosing(_read(store, file, HITS, sql, limits)) as pieces:
-            async for piece, _ in pieces:
+            async for piece, rows in pieces:
+                bot = piece.columns.index("bot")
+                views += sum(not row[bot] for row in rows)
                 yield piece
+        if views == limits.views[month]:
+            whole.append(month)
     for name in names:
         if name not in (COUNTERS, HITS, CORRECTIONS):
             of_log = limits if name == IMPORT_COUNTS else None
             async with aclosing(_read(store, name, name, _select(name), of_log)) as pieces:
                 async for piece, _ in pieces:
                     yield piece
-    async with aclosing(_read(store, VISITORS, VISITORS, _states(months))) as pieces:
+    states = _states("NOT IN", whole) if visitors_of is None else _states("IN", visitors_of)
+    async with aclosing(_read(store, VISITORS, VISITORS, states)) as pieces:
         async for piece, _ in pieces:
             yield piece
     is_sharded = len(await store.shards()) > 1
@@ -153,13 +166,17 @@ async def dump(
 
 
 class _Limits:
-    """Up to which position each partition is held."""
+    """Up to which position each partition is held, and how many views the counters have by month.
+
+    views  month, as YYYYMM → views of all sites
+    """
 
     def __init__(self, partitions: int, committed: Mapping[int, int]) -> None:
         self._partitions = partitions
         self._of_site: dict[str, int] = {}
         self.committed = committed
         self.next = dict(committed)
+        self.views: Counter[int] = Counter()
 
     def _partition(self, site: str) -> int:
         partition = self._of_site.get(site)
@@ -169,10 +186,13 @@ class _Limits:
 
     def note(self, rows: Sequence[Row], columns: Sequence[str]) -> None:
         site, position = columns.index("site"), columns.index("position")
+        path, grain, start, views = map(columns.index, ("path", "grain", "start", "views"))
         highest: dict[str, int] = {}
         for row in rows:
             if row[position] > highest.get(row[site], -1):
                 highest[row[site]] = row[position]
+            if row[path] == "" and row[grain] == Grain.DAY:
+                self.views[month_of(row[start])] += row[views]
         for name, at in highest.items():
             partition = self._partition(name)
             self.next[partition] = max(self.next.get(partition, 0), at + 1)
@@ -229,14 +249,19 @@ def _select(table: str) -> str:
     return f"{_final(table)} WHERE {_WITHOUT[table]}" if table in _WITHOUT else _final(table)
 
 
-def _states(months: Sequence[int]) -> str:
-    """Select the visitors whose raw hits are gone; the others can be derived from the hits."""
-    known = ", ".join(str(month) for month in months) or "0"
+def _states(which: str, months: Collection[int]) -> str:
+    """Select the visitors of months, or of all others."""
+    known = ", ".join(map(str, sorted(months))) or "0"
     return (
         "SELECT {columns} FROM"  # noqa: S608  # numbers of ours
         " (SELECT site, day, uniqCombinedMergeState(visitors) AS visitors"
-        f" FROM visitors WHERE toYYYYMM(day) NOT IN ({known}) GROUP BY site, day)"
+        f" FROM visitors WHERE toYYYYMM(day) {which} ({known}) GROUP BY site, day)"
     )
+
+
+def month_of(day: date) -> int:
+    """Return the month of a day, as YYYYMM."""
+    return day.year * 100 + day.month
 
 
 async def columns_of(store: Store, table: str) -> dict[str, str]:
@@ -315,6 +340,22 @@ def _values(
             case _:
                 values[name] = column
     return values
+
+
+def months_in(columns: Sequence[str], lines: bytes) -> set[int]:
+    """Return the months, as YYYYMM, that rows as read by `dump` are of."""
+    day = columns.index("day")
+    return {month_of(_date(row[day])) for row in _decoder.decode_lines(lines)}
+
+
+async def clear_visitors(store: Store, months: Collection[int]) -> None:
+    """Remove the visitors of months, as YYYYMM: those that were derived from raw hits.
+
+    States that are merged with a part of what they hold have other bytes. Raises StoreError.
+    """
+    for month in await hits.months_of(store, VISITORS):
+        if month in months:
+            await store.execute_ddl(f"ALTER TABLE {VISITORS} DROP PARTITION {month}")
 
 
 @lru_cache(maxsize=4096)

@@ -3,18 +3,27 @@
 import asyncio
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from services.backup.folder import FolderWriter
+from services.model.calendar import local_day
+from services.model.hit import Hit
+from services.store import portable
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.store.portable import End, Piece
 from tests.integration.backup.world import (
+    DAY_MS,
     PARTITIONS,
     SITES,
+    ZONE,
     Books,
     aggregator,
     append,
+    append_hits,
     done,
     furnish,
     manifest,
@@ -71,6 +80,74 @@ def test_every_public_number_is_the_same_in_the_other_kind_of_store(
     assert {file["name"]: file["fingerprint"] for file in manifest(again)["files"]} == {
         file["name"]: file["fingerprint"] for file in manifest(folder)["files"]
     }
+
+
+def test_visitors_of_a_month_whose_raw_hits_are_only_partly_there_are_restored(
+    server_url: str,
+    embedded_url: str,
+    redis_server: RedisServer,
+    other_redis: RedisServer,
+    tmp_path: Path,
+) -> None:
+    now = time.time_ns() // 1_000_000
+    today = local_day(now, ZONE)
+
+    def viewed(age: int, visitors: range) -> list[Hit]:
+        return [
+            Hit(
+                site="hue",
+                path="/",
+                at=now - age * DAY_MS + visitor,
+                day=today - age,
+                visitor=visitor * 2**40 + 1,
+            )
+            for visitor in visitors
+        ]
+
+    # Its raw hits are not kept; then they are, and some more come.
+    with aggregator(tmp_path, server_url, redis_server, LUOT_HITS_DAYS="40"):
+        old = [viewed(90, range(1, 401)), viewed(91, range(1, 11)), viewed(0, range(1, 31))]
+        asyncio.run(append_hits(redis_server.url, *old))
+    with aggregator(tmp_path, server_url, redis_server, LUOT_HITS_DAYS="400"):
+        asyncio.run(append_hits(redis_server.url, viewed(90, range(380, 410))))
+
+    async def rest() -> None:
+        store = open_store(server_url)
+        await furnish(store)
+        await store.close()
+
+    asyncio.run(rest())
+    before = public_numbers(tmp_path, server_url, redis_server)
+    folder, again = tmp_path / "backup", tmp_path / "again"
+    done("backup", str(folder), **where(server_url, redis_server))
+    kept = {file["name"]: file["rows"] for file in manifest(folder)["files"]}
+    # Those of today can be derived from the raw hits.
+    assert kept["visitors.jsonl.gz"] == 3
+    done("restore", str(folder), "--without-log", **where(embedded_url, redis_server))
+    assert public_numbers(tmp_path, embedded_url, other_redis) == before
+    done("backup", str(again), **where(embedded_url, redis_server))
+    assert {file["name"]: file["fingerprint"] for file in manifest(again)["files"]} == {
+        file["name"]: file["fingerprint"] for file in manifest(folder)["files"]
+    }
+
+    # An older version wrote no states of a month that has any raw hits.
+    async def older() -> None:
+        store = open_store(server_url)
+        writer = FolderWriter(tmp_path / "older")
+        async for message in portable.dump(store, visitors_of=[202201]):
+            match message:
+                case Piece():
+                    writer.add(message)
+                case End():
+                    writer.finish(message)
+        await store.close()
+
+    asyncio.run(older())
+    said = done(
+        *("restore", str(tmp_path / "older"), "--without-log", "--replace", "--yes"),
+        **where(embedded_url, redis_server),
+    )
+    assert "Restored and compared" in said
 
 
 def test_visitors_of_more_than_a_hundred_months_are_restored(

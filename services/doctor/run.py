@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from services.doctor import ingest, log, places
@@ -72,7 +73,7 @@ async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check
             "spool", None, "LUOT_SPOOL names no folder on this machine; run this where ingest runs"
         )
         return findings.checks
-    waiting = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    waiting = _bytes_in(folder)
     free = shutil.disk_usage(folder).free
     findings.add(
         "spool",
@@ -86,6 +87,26 @@ async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check
     return findings.checks
 
 
+def _bytes_in(folder: Path) -> int:
+    """Return how many bytes the files hold that can be read, here and below.
+
+    Ingest may delete at any moment what it has drained.
+    """
+    waiting = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                waiting += Path(parent, name).stat().st_size
+    return waiting
+
+
+def _has_files(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
+
+
 async def _others(findings: Findings, folder: Path, log: Log) -> None:
     identity = await log.identity()
     if identity is None:
@@ -94,7 +115,7 @@ async def _others(findings: Findings, folder: Path, log: Log) -> None:
     others = {
         path: other
         for path, other in spool_marks.others(folder, identity).items()
-        if any(path.iterdir())
+        if _has_files(path)
     }
     findings.add(
         "spools of other logs",

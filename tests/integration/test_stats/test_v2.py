@@ -1,5 +1,6 @@
 """`POST /api/v2/query`: the numbers of version 1, against an independent computation."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 
 from services.api.app import Api
 from services.api.stats.measures import Measure, change
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.results import Row, StatsResult
 from services.api.stats.traffic_sources import traffic_sources
 from services.model.calendar import to_day
 from services.model.hit import Hit
@@ -282,6 +286,36 @@ async def test_a_comparison_stands_beside_each_row(
                 change(Measure(name), now, before)
                 for name, now, before in zip(COUNTS, row["metrics"], beside["metrics"], strict=True)
             ]
+
+
+async def test_the_earlier_rows_are_gone_through_once_however_many_rows_there_are(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+
+    class Counted(list[Row]):
+        def __iter__(self) -> Iterator[Row]:
+            passes.append(len(self))
+            return super().__iter__()
+
+    read = StatsReader.breakdown
+
+    async def counted(
+        self: StatsReader, query: StatsQuery, breakdown: BreakdownQuery
+    ) -> StatsResult:
+        result = await read(self, query, breakdown)
+        is_earlier = query.span.first < to_day(date.fromisoformat(MARCH[0]))
+        return StatsResult(Counted(result.rows), result.warnings) if is_earlier else result
+
+    monkeypatch.setattr(StatsReader, "breakdown", counted)
+    found = await answer(
+        client,
+        dimensions=["event:page"],
+        include={"comparisons": {"mode": "previous_period"}},
+    )
+    assert len(found["results"]) > 2
+    assert all(row["comparison"]["metrics"] for row in found["results"])
+    assert len(passes) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Answers queries of version 2 with the readers of version 1."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from services.api.stats import names
@@ -7,11 +9,12 @@ from services.api.stats.changes import both
 from services.api.stats.measures import Counts, Value, change
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
-from services.api.stats.results import Row, StatsResult, summed
+from services.api.stats.results import Row, StatsResult, merge_counts, summed
 from services.api.stats.spans import Interval
 from services.api.stats.v2.query import CheckedQuery
 from services.api.stats.v2.schema import MAX_ROWS, ComparedRow, QueryAnswer, QueryMeta, QueryRow
 
+_NOTHING = Counts()
 _MORE = f"there are more rows than {MAX_ROWS}; those of the highest first metric are among these"
 
 
@@ -35,11 +38,13 @@ async def answered(
         rows = [row for row in rows if row.counts != Counts()]
     page = rows[query.offset : query.offset + query.limit]
     include = query.body.include
+    then = None if earlier is None else _by_name(earlier)
+    is_known = earlier is not None and not earlier.warnings
     warnings = [*notes, *result.warnings, *(earlier.warnings if earlier else ())]
     if query.rows is not None and query.rows.limit == len(rows) == MAX_ROWS:
         warnings.append(_MORE)
     return QueryAnswer(
-        results=[_row(query, row, earlier) for row in page],
+        results=[_row(query, row, then, is_known=is_known) for row in page],
         meta=QueryMeta(
             warnings=warnings,
             time_labels=sorted(labels) if include.time_labels else [],
@@ -85,28 +90,41 @@ def _ordered(query: CheckedQuery, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _row(query: CheckedQuery, row: Row, earlier: StatsResult | None) -> QueryRow:
+def _by_name(result: StatsResult) -> Mapping[str, Counts]:
+    """Return the counts of rows by name: there may be as many to look up as there are rows."""
+    counts: dict[str, Counts] = {}
+    for row in result.rows:
+        merge_counts(counts, {row.name: row.counts})
+    return counts
+
+
+def _row(
+    query: CheckedQuery, row: Row, then: Mapping[str, Counts] | None, *, is_known: bool
+) -> QueryRow:
     if query.rows is not None:
         dimensions = [names.written(query.rows.by, row.name)]
     else:
         dimensions = [row.name] if query.interval is not None else []
+    compared = None
+    if then is not None:
+        before = then.get(row.name, _NOTHING)
+        compared = _compared(query, row.counts, before, dimensions, is_known=is_known)
     return QueryRow(
         metrics=[row.counts.value(measure) for measure in query.columns],
         dimensions=dimensions,
-        comparison=None if earlier is None else _compared(query, row, dimensions, earlier),
+        comparison=compared,
     )
 
 
 def _compared(
-    query: CheckedQuery, row: Row, dimensions: list[str], earlier: StatsResult
+    query: CheckedQuery, now: Counts, then: Counts, dimensions: list[str], *, is_known: bool
 ) -> ComparedRow:
-    then = summed(one.counts for one in earlier.rows if one.name == row.name)
     values: list[Value] = [then.value(measure) for measure in query.columns]
     return ComparedRow(
         dimensions=dimensions,
         metrics=values,
         change=[
-            change(measure, row.counts.value(measure), None if earlier.warnings else value)
+            change(measure, now.value(measure), value if is_known else None)
             for measure, value in zip(query.columns, values, strict=True)
         ],
     )

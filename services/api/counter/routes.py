@@ -31,7 +31,7 @@ from services.http.errors import unavailable, unknown_site
 from services.model.downloads import downloads_of
 from services.model.site import Metric, Site
 from services.state.state import State
-from services.store.interface import Store
+from services.store.interface import Store, StoreUnavailableError
 
 PATH = "/api/counter/{site}"
 REFRESH_SECONDS = 0.2
@@ -196,16 +196,18 @@ class Counters:
     ) -> tuple[dict[Metric, Reading], dict[str, PageReading]]:
         """Read a site in each of its measures, and pages, bypassing the caches. Raises StoreError.
 
-        What was read is kept as last shown, even if nobody requests it.
+        Sites merged into it, and other addresses of the pages, are included, as in public. What was
+        read is kept as last shown, even if nobody requests it.
         """
-        measures = dict.fromkeys(map(site.measure, Metric))
-        sites = {site.kept_as: site}
-        numbers = await self._reader.read(sites, [(site.kept_as, metric) for metric in measures])
-        keys = [(site.kept_as, path) for path in paths]
-        pages = await self._page_reader.read(sites, keys) if keys else {}
+        counters = [(site.kept_as, one) for one in dict.fromkeys(map(site.measure, Metric))]
+        numbers = await self._merged.numbers(counters, self._reader.read)
+        if len(numbers) < len(counters):
+            raise StoreUnavailableError("Redis cannot keep what would be shown")
+        keys = {path: (site.kept_as, site.page_of(path)) for path in paths}
+        pages = await self._merged.pages(list(dict.fromkeys(keys.values())), self._page_reader.read)
         return (
             {metric: one.reading for (_, metric), one in numbers.items()},
-            {path: page for (_, path), page in pages.items()},
+            {path: pages[key] for path, key in keys.items() if key in pages},
         )
 
     async def views_of(self, sites: Iterable[Site]) -> dict[str, dict[str, int]]:

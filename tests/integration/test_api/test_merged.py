@@ -13,6 +13,8 @@ from services.model.hit import Hit
 from services.store.interface import Store
 from tests.integration.test_api.people import ADMIN, add_user, audit, browser
 from tests.integration.test_api.taken_back import at, count, view
+from tests.integration.test_api.test_balances_page import ADMIN as HTML
+from tests.integration.test_api.test_balances_page import hidden
 from tests.integration.test_api.world import EITHER_STORE, Clock, write_balance
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), EITHER_STORE]
@@ -201,6 +203,44 @@ async def test_a_site_merged_into_one_that_is_merged_counts_in_both(
     await done(client, "DELETE", "/huyen/merge")
     later(clock)
     assert [await total(client, slug) for slug in ("xa", "huyen", "tinh")] == [2, 2, 1]
+
+
+async def test_what_is_typed_and_taken_back_is_of_the_sum_that_the_block_shows(
+    client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    await add(client, "xa-b")
+    await add(client, "quan", page_aliases=[{"address": "/cu", "page": "/moi"}])
+    await count(store, [*views("xa-b", "/", "/moi"), *views("quan", "/", "/", "/cu", begin=9)])
+    await write_balance(store, "xa-b", "old", "total", EPOCH, 100)
+    await done(client, "POST", "/xa-b/merge", {"into": "quan"})
+    later(clock)
+    shown = await counter(client, "quan", path="/cu")
+    assert (shown["total"], shown["today"], shown["paths"]["/cu"]["views"]) == (1005, 5, 2)
+    before = {"before": 1005, "after": 1004}
+
+    query = {"from": "2024-01-01T00:00", "filters": "event:page==/cu"}
+    found = await done(client, "POST", "/quan/corrections/preview", query)
+    assert found["numbers"]["views"]["total"] == before
+    assert [(one["path"], one["total"]) for one in found["pages"]] == [
+        ("/cu", {"before": 2, "after": 1})
+    ]
+    file = {"file": ("cu.csv", b"period,views\ntotal,7\n", "text/csv")}
+    address = "/admin/sites/quan/balances"
+    page_of_file = await client.post(f"{address}/file", files=file, headers=HTML)
+    assert "1,005" in page_of_file.text
+    assert "1,012" in page_of_file.text
+
+    typed = {"total": "5000", "metric": "views", "look": "1"}
+    form = await client.get(address, params=typed, headers=HTML)
+    assert "1,005" in form.text
+    frame = await client.get(f"{address}/block", params=typed, headers=HTML)
+    assert "5.000" in frame.text
+    entered = await client.post(
+        address, params=typed, data={**hidden(form.text), "reason": "DNN"}, headers=HTML
+    )
+    assert entered.status_code == 303, entered.text
+    later(clock)
+    assert await total(client, "quan") == 5000
 
 
 async def test_addresses_of_one_page_are_one_number(

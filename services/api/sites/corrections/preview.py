@@ -1,5 +1,6 @@
 """What a correction would do to the public numbers, before it is made."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from services.api.counter.routes import Counters
 from services.api.sites.corrections.change import Change
 from services.model.calendar import Grain
 from services.model.site import Metric, Site
+from services.store.corrections import WHOLE_SITE
 
 NAMED_PAGES = 20
 
@@ -42,11 +44,20 @@ class PublicPreview(NamedTuple):
 async def public_numbers(counters: Counters, site: Site, change: Change) -> PublicPreview:
     """Read the public numbers, and compute what they would be after a change. Raises StoreError."""
     pages = list(change.pages.items())[:NAMED_PAGES]
+    of_all_addresses: dict[str, Counter[int]] = defaultdict(Counter)
+    for (path, day), of_day in change.entries.items():
+        if path != WHOLE_SITE:
+            of_all_addresses[site.page_of(path)][day] += of_day.views
     readings, of_pages = await counters.read_now(site, [path for path, _ in pages])
     return PublicPreview(
         {metric: _of_site(reading, change, metric) for metric, reading in readings.items()},
         [
-            PagePreview(path, taken.views, taken.visits, *_of_page(of_pages[path], change, path))
+            PagePreview(
+                path,
+                taken.views,
+                taken.visits,
+                *_of_page(of_pages[path], of_all_addresses[site.page_of(path)]),
+            )
             for path, taken in pages
             if path in of_pages
         ],
@@ -62,12 +73,11 @@ def _of_site(reading: Reading, change: Change, metric: Metric) -> dict[str, Befo
     return {line: BeforeAfter(before[line], after[line]) for line in before}
 
 
-def _of_page(page: PageReading, change: Change, path: str) -> tuple[BeforeAfter, BeforeAfter]:
-    taken = {day: of_day.views for (of, day), of_day in change.entries.items() if of == path}
+def _of_page(page: PageReading, taken: Counter[int]) -> tuple[BeforeAfter, BeforeAfter]:
     corrected = msgspec.structs.replace(
         page,
         ledger=page.ledger - sum(taken.values()),
-        ledger_today=page.ledger_today - taken.get(page.day, 0),
+        ledger_today=page.ledger_today - taken[page.day],
     )
     before, after = page.numbers(page.day), corrected.numbers(page.day)
     return (

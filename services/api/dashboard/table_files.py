@@ -85,7 +85,13 @@ def _sheet(found: ReadSites, title: str, t: Language) -> Sheet:
     if compared and table.total.compared is not None:
         known, left = table.total.compared, len(table.total.unknown)
         total = t("table.sum.both", count=known.sites, left=left)
-        of_known = SumOfSites(known.now, known.before, (), table.total.counted)
+        of_known = SumOfSites(
+            known.now,
+            known.before,
+            (),
+            table.total.counted,
+            is_measured=known.is_measured,
+        )
         rows.append([None, total, None, *_cells(of_known, compared)])
     label, against = period_label(table.scope, t), against_label(table.scope, t)
     return Sheet(t("sites"), f"{title} · {label} ({against})", headings, rows, sum_notes(table, t))
@@ -101,6 +107,6 @@ def _cells(of: SumOfSites, compared: bool) -> list[SheetCell]:
         cells.append(of.value(measure))
         if compared:
             change = of.change(measure)
-            cells.append(None if of.before is None else of.before.value(measure))
+            cells.append(of.value_before(measure))
             cells.append(None if change is None else Percent(change, is_change=True))
     return cells

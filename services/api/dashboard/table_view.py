@@ -204,7 +204,7 @@ def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
     text = "" if change is None else t.percent(abs(change))
     value = of.now.value(scope.measure)
     gap = ""
-    if scope.before and of.before is None:
+    if scope.before and of.value_before(scope.measure) is None:
         gap = t("table.no_change")
         if of.uncounted is not None:
             gap = uncounted_text(of.uncounted, t) or gap

@@ -1,6 +1,6 @@
 """Answers as JSON, in the shapes of Plausible, and as CSV."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,15 +25,22 @@ Cell = Value | str
 
 
 def aggregate(
-    measures: Sequence[Measure], result: StatsResult, before: StatsResult | None
+    measures: Sequence[Measure],
+    result: StatsResult,
+    before: StatsResult | None,
+    unknown: Collection[Measure] = (),
 ) -> dict[str, Any]:
-    """Return one value per measure, and its change when there is something to compare with."""
+    """Return one value per measure, and its change when there is something to compare with.
+
+    unknown  measures that are not known of the days to compare with
+    """
     now = result.total()
     results: dict[str, dict[str, Value]] = {}
     for measure in measures:
         results[measure] = {"value": now.value(measure)}
         if before is not None:
-            then = None if before.warnings else before.total().value(measure)
+            is_known = not before.warnings and measure not in unknown
+            then = before.total().value(measure) if is_known else None
             results[measure]["change"] = change(measure, now.value(measure), then)
     return results
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from services.api.stats.comparison import until
 from services.api.stats.counted_days import CountedDays
+from services.api.stats.measures import ENTERED, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
@@ -12,11 +13,18 @@ from services.api.stats.spans import Span
 
 
 class BothQueries(NamedTuple):
-    """A query, the earlier one, and what is not known about its days, in words; '' for nothing."""
+    """A query, the earlier one, and what is not known about its days, in words; '' for nothing.
+
+    missing  why none of the measures is known
+    unknown  measures that are not known because only opening balances are, which lack them
+    reason   why these are not known
+    """
 
     now: StatsQuery
     before: StatsQuery
     missing: str
+    unknown: tuple[Measure, ...] = ()
+    reason: str = ""
 
     def told(self, before: StatsResult) -> StatsResult:
         """Return the result of the earlier one with a note of what is missing."""
@@ -33,8 +41,13 @@ async def both(reader: StatsReader, query: StatsQuery, compared: Span, at_ms: in
     days = query.span.with_those(compared)
     moment = await reader.snapshot(query.site, days, with_opening=with_opening)
     counted = CountedDays.of(first_day, moment, query.site.day_of(at_ms))
-    missing = counted.uncounted(compared, moment.opening.covered(compared, query.today))
     asked = query.as_of(moment)
-    until_ms = until(query.site, query.span, compared, at_ms)
-    told = "" if missing is None else missing.told(compared)
-    return BothQueries(asked, asked.about(compared, until_ms), told)
+    before = asked.about(compared, until(query.site, query.span, compared, at_ms))
+    filled = moment.opening.covered(compared, query.today)
+    if (missing := counted.uncounted(compared, filled)) is not None:
+        return BothQueries(asked, before, missing.told(compared))
+    unknown = tuple(measure for measure in query.measures if measure not in ENTERED)
+    if not unknown or (missing := counted.uncounted(compared)) is None:
+        return BothQueries(asked, before, "")
+    reason = f"{', '.join(unknown)}: {missing.told(compared)}"
+    return BothQueries(asked, before, "", unknown, reason)

@@ -1,6 +1,6 @@
 """The figures of a period, as the page of a site shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from services.api.stats.measures import Counts, Measure, Value, change
 from services.api.stats.panel_results import Figure, PanelResult
@@ -10,15 +10,21 @@ ComparedTotals = tuple[Counts | None, Counts | None]
 
 
 def figures_of(
-    measures: Sequence[Measure], result: PanelResult[ComparedTotals]
+    measures: Sequence[Measure],
+    result: PanelResult[ComparedTotals],
+    unknown: Collection[Measure] = (),
 ) -> PanelResult[list[Figure]]:
-    """Return each measure with its change; None when not known."""
+    """Return each measure with its change; None when not known.
+
+    unknown  measures that are not known of the period before
+    """
     if result.value is None:
         return PanelResult(None, result.refusal, gone=result.gone)
     now, before = result.value
     figures = []
     for measure in measures:
-        value, was = _value(measure, now), _value(measure, before)
+        value = _value(measure, now)
+        was = None if measure in unknown else _value(measure, before)
         figures.append(Figure(measure.value, value, change(measure, value, was)))
     return PanelResult(figures, partial=result.partial)
 

@@ -7,19 +7,26 @@ day is not included.
 from collections.abc import Iterable
 
 from services.api.stats.counted_days import CountedDays
-from services.api.stats.measures import Counts, Measure
+from services.api.stats.measures import ENTERED, Counts, Measure
 from services.api.stats.opening import Opening, OpeningNumbers
 from services.api.stats.panel_results import TrafficMeans
 from services.api.stats.site_query import Scope
 from services.api.stats.spans import Span
 
 
-def known_days(scope: Scope, counted: CountedDays, entered: Iterable[OpeningNumbers]) -> int:
-    """Return for how many of the days so far anything is known.
+def known_days(
+    scope: Scope,
+    counted: CountedDays,
+    entered: Iterable[OpeningNumbers],
+    measure: Measure = Measure.PAGEVIEWS,
+) -> int:
+    """Return for how many of the days so far a measure is known.
 
     entered  opening balances, which count if they are in the figures
     """
     days, opening = scope.elapsed, scope.opening
+    if measure not in ENTERED:
+        return len(counted.known(days))
     known: set[int] = set()
     if opening is not Opening.ONLY:
         known |= counted.known(days)

@@ -31,6 +31,8 @@ APART: Mapping[Measure, Apart] = {Measure(kind.value): kind for kind in Apart}
 """The measures of what is kept apart from views."""
 COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT, *APART})
 """The measures that follow from views and visits alone."""
+ENTERED = frozenset({Measure.PAGEVIEWS, Measure.VISITS})
+"""The measures that opening balances have."""
 LENGTHS = frozenset({Measure.BOUNCE_RATE, Measure.VISIT_DURATION})
 """The measures that need every visit to be reconstructed from its hits."""
 

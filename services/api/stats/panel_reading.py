@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -22,8 +22,8 @@ from services.api.stats.figures import ComparedTotals, figures_of
 from services.api.stats.filters import Filter, Property
 from services.api.stats.kept import kept_of
 from services.api.stats.means import gaps_of, known_days, means_of
-from services.api.stats.measures import LENGTHS, Counts, Measure
-from services.api.stats.opening import NO_OPENING, Opening
+from services.api.stats.measures import ENTERED, LENGTHS, Counts, Measure
+from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
@@ -104,7 +104,8 @@ class PanelReading:
 
     async def summary(self) -> PanelResult[list[Figure]]:
         """Return the measures that the chart can show."""
-        return figures_of(CHARTED, await self._known(await self._summary()))
+        result = await self._known(await self._summary())
+        return figures_of(CHARTED, result, await self._unknown_before())
 
     async def series(self) -> PanelResult[list[SeriesPoint]]:
         """Return the points of the chart."""
@@ -120,11 +121,11 @@ class PanelReading:
         if now.value is None or now.partial or today is None:
             return []
         try:
-            moment = await asyncio.shield(self._moment)
-            days = known_days(self._scope, await self._counted(), [moment.opening])
+            counted, opening = await self._counted(), await self._opening()
         except ApiError:
             return []
-        return [means_of(self._scope, days, one, now.value[0], today) for one in CHARTED]
+        days = {one: known_days(self._scope, counted, [opening], one) for one in CHARTED}
+        return [means_of(self._scope, days[one], one, now.value[0], today) for one in CHARTED]
 
     async def kept(self) -> KeptHits | None:
         """Return what is kept of the raw hits of the period; None when that cannot be read."""
@@ -214,17 +215,29 @@ class PanelReading:
         first_day = await asyncio.shield(self._first_day)
         return CountedDays.of(first_day, await asyncio.shield(self._moment), self._scope.today)
 
-    async def _missing(self) -> UncountedDays:
+    async def _opening(self) -> OpeningNumbers:
+        """Return the opening balances that are in the numbers."""
+        # Filtered numbers include none.
+        if self._scope.opening is Opening.EXCLUDE or self._scope.filters:
+            return NO_OPENING
+        return (await asyncio.shield(self._moment)).opening
+
+    async def _missing(self, measure: Measure = Measure.PAGEVIEWS) -> UncountedDays:
+        """Return the days of which a measure is not known."""
         scope, counted = self._scope, await self._counted()
-        # Filtered numbers include no opening balances.
-        opening = NO_OPENING
-        if scope.opening is not Opening.EXCLUDE and not scope.filters:
-            opening = (await asyncio.shield(self._moment)).opening
+        opening = await self._opening() if measure in ENTERED else NO_OPENING
         gaps = gaps_of(scope, scope.elapsed, counted, [opening])
         if scope.before is None:
             return UncountedDays(None, gaps)
         filled = opening.covered(scope.before, scope.today)
         return UncountedDays(counted.uncounted(scope.before, filled), gaps)
+
+    async def _unknown_before(self) -> Collection[Measure]:
+        """Return the measures that are not known of the days to compare with."""
+        try:
+            return [one for one in CHARTED if (await self._missing(one)).before]
+        except ApiError:
+            return CHARTED
 
     async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[_ReadTotals]:
         question = await self._question(measures)
@@ -251,9 +264,11 @@ class PanelReading:
         return PanelResult(await kept_of(self._reader, await self._question((Measure.VISITS,))))
 
     async def _before(self, question: StatsQuery) -> Counts | None:
-        """Return what was counted on the days to compare with; None when not all is known."""
+        """Return what was counted on the days to compare with; None when none of it is known."""
         against = self._scope.before
-        if against is None or (await self._missing()).before:
+        if against is None or all(
+            [(await self._missing(measure)).before for measure in question.measures]
+        ):
             return None
         asked = question.about(against, self._scope.until_ms)
         before = await self._reader.total(asked, partly=True)
@@ -268,7 +283,7 @@ class PanelReading:
         now = await self._reader.timeseries(whole, interval)
         before: list[Row] = []
         # Weeks begin on Monday, so those of two periods do not line up.
-        is_known = scope.before and not (await self._missing()).before
+        is_known = scope.before and not (await self._missing(scope.measure)).before
         if scope.before and is_known and interval is not Interval.WEEK:
             # A rate whose raw hits are gone has no line, which is not an error.
             with contextlib.suppress(ApiError):

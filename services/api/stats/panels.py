@@ -22,7 +22,7 @@ from services.api.stats.breakdowns import (
 )
 from services.api.stats.counted_days import CountedDays
 from services.api.stats.many.many_sites import ManySites, read_many
-from services.api.stats.measures import Measure
+from services.api.stats.measures import ENTERED, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import PanelReading
 from services.api.stats.panel_results import CsvFile
@@ -203,11 +203,16 @@ class SitePanels:
         counted = CountedDays.of(await self._reader.first_day(self.site), moment, today)
         if counted.uncounted(before, moment.opening.covered(before, today)):
             return []
+        unknown = [
+            measure
+            for measure in CHARTED
+            if measure not in ENTERED and counted.uncounted(before) is not None
+        ]
         # A rate whose raw hits are gone has no line, which is not an error.
         with suppress(ApiError):
             rows = (await self._reader.timeseries(question.about(before), interval)).rows
             return [
-                {f"{name}_before": cell for name, cell in row.items()}
+                {f"{name}_before": None if name in unknown else cell for name, cell in row.items()}
                 for row in answers.rows(CHARTED, "date", rows)
             ]
         return []

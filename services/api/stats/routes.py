@@ -12,7 +12,7 @@ from services.api.counter.online import OnlineReader
 from services.api.counter.parameters import one_of
 from services.api.sites.registry import Registry
 from services.api.stats import answers, described, names
-from services.api.stats.changes import both
+from services.api.stats.changes import BothQueries, both
 from services.api.stats.comparison import Comparison, against
 from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.known_route import KnownRoute
@@ -184,21 +184,22 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         reader = reader_of(request)
         compared = against(compare, period, query.span, stats().today(query.site))
 
-        async def read() -> tuple[StatsResult, StatsResult | None]:
+        async def read() -> tuple[StatsResult, StatsResult | None, BothQueries | None]:
             if compared is None:
-                return await reader.total(query), None
+                return await reader.total(query), None, None
             two = await both(reader, query, compared, stats().now_ms())
             before = two.told(await reader.total(two.before, partly=True))
-            return await reader.total(two.now), before
+            return await reader.total(two.now), before, two
 
-        result, before = await unless_gone(request, read())
+        result, before, two = await unless_gone(request, read())
         return answers.respond(
             request,
-            answers.aggregate(query.measures, result, before),
+            answers.aggregate(query.measures, result, before, two.unknown if two else ()),
             [
                 *notes(query.site),
                 *result.warnings,
                 *(before.warnings if before else ()),
+                *([two.reason] if two and two.reason else ()),
                 *query.not_entered(),
             ],
             f"{query.site.slug}-aggregate",

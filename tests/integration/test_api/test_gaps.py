@@ -79,6 +79,45 @@ async def test_what_was_entered_fills_what_it_stands_for(
     assert 'class="change' in included
 
 
+async def test_what_was_entered_fills_nothing_of_visitors(
+    client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    for slug in ("thieu", "du"):
+        await write_balance(store, slug, "november", "month", datetime.date(2023, 11, 1), 300)
+    later(clock)
+    december = {**DECEMBER, "opening": "include"}
+    shown = await page(client, "/admin/sites/thieu", **december)
+    # Of views and visits; the days of visitors, bots and lengths of visits were not counted.
+    assert shown.count('class="change') == 2
+    query = {**december, "site_id": "thieu", "metrics": "visits,visitors,bounce_rate"}
+    answer = await said(client, "/api/v1/stats/aggregate", **query)
+    changes = {name: one["change"] for name, one in answer["results"].items()}
+    assert changes == {"visits": -90, "visitors": None, "bounce_rate": None}
+
+    table = await said(client, "/api/v1/table", **december, sort="name")
+    of = {row["site"]: row for row in table["sites"]}
+    for row in (of["thieu"], table["sum"]):
+        assert row["change"]["pageviews"] is not None
+        assert (row["before"]["visitors"], row["change"]["visitors"]) == (None, None)
+    assert (of["du"]["before"]["visitors"], of["du"]["change"]["visitors"]) == (30, 3)
+    body = {"slug": "tinh", "name": "Tỉnh", "sites": ["thieu", "du"]}
+    await client.post("/api/admin/groups", json=body, headers=ADMIN)
+    months = {"period": "month", "opening": "include"}
+    for of_report in ("reports/thieu", "groups/tinh/report"):
+        path = f"/api/v1/{of_report}"
+        report = await said(client, path, **months, date="2023-12-01")
+        figures = {figure["measure"]: figure for figure in report["figures"]}
+        assert figures["pageviews"]["change"] is not None
+        assert (figures["visitors"]["before"], figures["visitors"]["change"]) == (None, None)
+    # 12 visitors of 12 counted days, and 3,012 views of 30 days.
+    november = await said(client, "/api/v1/reports/thieu", **months, date="2023-11-01")
+    means = {figure["measure"]: figure["per_day"] for figure in november["figures"]}
+    assert (means["pageviews"], means["visitors"], november["known_days"]) == (100.4, 1, 30)
+    shown = await page(client, "/admin/sites/thieu", **december | {"date": "2023-11-01"})
+    assert "trung bình 100 mỗi ngày" in shown
+    assert "trung bình 1,0 mỗi ngày" in shown
+
+
 async def test_the_table_the_stats_api_and_all_rows_tell_no_change(
     client: httpx.AsyncClient,
 ) -> None:

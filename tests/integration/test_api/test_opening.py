@@ -129,6 +129,23 @@ async def test_the_same_days_of_the_year_before_are_those_that_were_entered(
     assert found["results"]["visits"]["change"] == -100
 
 
+async def test_what_has_no_balances_has_no_change_from_days_that_were_only_entered(
+    client: httpx.AsyncClient,
+) -> None:
+    query = {"period": "month", "compare": "year_over_year", "opening": "include"}
+    others = ["visitors", "bots"]
+    found = await ask(client, "aggregate", **query, metrics=",".join(["visits", *others]))
+    assert found["results"]["visits"] == {"value": 61, "change": 2}
+    assert [found["results"][name]["change"] for name in others] == [None] * 2
+    (warning,) = found["warnings"]
+    assert warning.startswith("visitors, bots: not all of 2023-01-01 to 2023-01-03 was counted")
+    of_chart = "/admin/sites/mytho/csv/timeseries"
+    csv = await client.get(of_chart, params={**query, "lang": "en"}, headers=ADMIN)
+    heads, first, *_ = csv.text.splitlines()
+    assert heads.endswith('"visits before","visitors before"')
+    assert first.endswith('"2023-01-01",20,10,')
+
+
 async def test_rows_have_what_is_of_their_days_and_say_where_that_is_not_all(
     client: httpx.AsyncClient,
 ) -> None:

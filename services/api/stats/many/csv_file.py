@@ -40,8 +40,7 @@ def _row(row: RankedSite, *, compared: bool) -> dict[str, Cell]:
     for measure in CHARTED:
         cells[measure.value] = row.numbers.value(measure)
         if compared:
-            before = row.numbers.before
-            cells[f"{measure}_before"] = None if before is None else before.value(measure)
+            cells[f"{measure}_before"] = row.numbers.value_before(measure)
             cells[f"{measure}_change"] = row.numbers.change(measure)
     cells["silent_since"] = None if row.silent is None else _moment(row.silent, row.site)
     return cells

@@ -13,7 +13,7 @@ from services.api.counter.periods import Key
 from services.api.stats.comparison import until
 from services.api.stats.counted_days import GAP_DAYS, CountedDays
 from services.api.stats.many import queries_many, same_time
-from services.api.stats.measures import Counts, Measure, Value, change
+from services.api.stats.measures import ENTERED, Counts, Measure, Value, change
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.panel_results import UncountedSpan
 from services.api.stats.reader import StatsReader
@@ -44,15 +44,20 @@ class OwnNumbers(NamedTuple):
 
 
 class ComparedSites(NamedTuple):
-    """The sums over those sites for which both periods are known: how many sites, and both sums."""
+    """The sums over those sites for which both periods are known: how many sites, and both sums.
+
+    is_measured  whether all of `before` was counted; if not, only opening balances tell some of it
+    """
 
     sites: int
     now: Counts
     before: Counts
+    is_measured: bool = True
 
     def change(self, measure: Measure, digits: int | None = None) -> Value:
         """Return the change in percent; None when there is none. See measures.change."""
-        return change(measure, self.now.value(measure), self.before.value(measure), digits)
+        then = self.before.value(measure) if self.is_measured or measure in ENTERED else None
+        return change(measure, self.now.value(measure), then, digits)
 
 
 class SumOfSites(NamedTuple):
@@ -65,6 +70,7 @@ class SumOfSites(NamedTuple):
     uncounted  for one site, why `before` is not known
     unknown  the sites for which `before` is not known, although they were counted at some time
     compared  the others, when some are unknown; None when all are known, or none
+    is_measured  whether all of `before` was counted; if not, only opening balances tell some of it
     """
 
     now: Counts
@@ -74,6 +80,7 @@ class SumOfSites(NamedTuple):
     uncounted: UncountedSpan | None = None
     unknown: tuple[Site, ...] = ()
     compared: ComparedSites | None = None
+    is_measured: bool = True
 
     @property
     def since(self) -> int | None:
@@ -91,8 +98,12 @@ class SumOfSites(NamedTuple):
 
     def change(self, measure: Measure) -> Value:
         """Return the change in percent; None when there is none."""
-        before = None if self.before is None else self.before.value(measure)
-        return change(measure, self.now.value(measure), before)
+        return change(measure, self.now.value(measure), self.value_before(measure))
+
+    def value_before(self, measure: Measure) -> Value:
+        """Return a number of the days to compare with; None when it is not known."""
+        is_known = self.is_measured or measure in ENTERED
+        return None if self.before is None or not is_known else self.before.value(measure)
 
 
 class ManySites:
@@ -135,7 +146,15 @@ class ManySites:
         before = None if missing else summed(one.before for one in known if one.before)
         is_something = counted.first is not None or now != Counts()
         unknown = (site,) if compared and missing and is_something else ()
-        return SumOfSites(now, before, _together(known), counted, uncounted, unknown)
+        return SumOfSites(
+            now,
+            before,
+            _together(known),
+            counted,
+            uncounted,
+            unknown,
+            is_measured=before is None or compared is None or not counted.uncounted(compared),
+        )
 
     def together(self, sites: Sequence[Site]) -> SumOfSites:
         """Return the sums over some of the sites: what is counted under one name counts once.
@@ -157,6 +176,7 @@ class ManySites:
             CountedDays.together((one.counted for one in known), self.scope.today),
             unknown=unknown,
             compared=self._compared(both) if unknown and both else None,
+            is_measured=all(row.is_measured for row in rows.values()),
         )
 
     def _compared(self, sites: Sequence[Site]) -> ComparedSites:
@@ -164,7 +184,8 @@ class ManySites:
         names = {part.kept_as for site in sites for part in self._parts(site)}
         known = [self._own[name] for name in sorted(names)]
         before = summed(one.before for one in known if one.before)
-        return ComparedSites(len(sites), summed(one.now for one in known), before)
+        is_measured = all(self.of(site).is_measured for site in sites)
+        return ComparedSites(len(sites), summed(one.now for one in known), before, is_measured)
 
 
 async def read_many(

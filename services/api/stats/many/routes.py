@@ -37,7 +37,10 @@ class TableCounts(BaseModel):
 
     pageviews: int
     visits: int
-    visitors: int
+    visitors: int | None = Field(
+        description="null for days compared with of which some are known from opening balances"
+        " alone: these have no visitors"
+    )
 
 
 class TableChanges(BaseModel):
@@ -192,7 +195,7 @@ def _out(table: SitesTable) -> TableOut:
 def _numbers(of: SumOfSites, measure: Measure) -> dict[str, Any]:
     return {
         "now": _counts(of.now),
-        "before": None if of.before is None else _counts(of.before),
+        "before": None if of.before is None else _counts_before(of, of.before),
         "change": TableChanges(**{each.value: of.change(each) for each in CHARTED}),
         "trend": [int(counts.value(measure) or 0) for counts in of.trend],
         "counted_since": None if of.since is None else to_date(of.since),
@@ -201,6 +204,11 @@ def _numbers(of: SumOfSites, measure: Measure) -> dict[str, Any]:
 
 def _counts(of: Counts) -> TableCounts:
     return TableCounts(pageviews=of.pageviews, visits=of.visits, visitors=of.visitors)
+
+
+def _counts_before(of: SumOfSites, before: Counts) -> TableCounts:
+    visitors = None if of.value_before(Measure.VISITORS) is None else before.visitors
+    return TableCounts(pageviews=before.pageviews, visits=before.visits, visitors=visitors)
 
 
 def _days(span: Span) -> TableDays:

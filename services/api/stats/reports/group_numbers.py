@@ -16,7 +16,7 @@ from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
 from services.api.stats.many.many_sites import ManySites, openings_of, read_many
 from services.api.stats.means import gaps_of, known_days
-from services.api.stats.measures import Counts
+from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import MAX_LIMIT
@@ -92,13 +92,21 @@ async def numbers_of_group(
     today = scope.before.today
     return ReportedNumbers(
         [_site(site, before, year_before) for site in sites],
-        ComparedCounts(together.now, together.before, of_year.before, by_day.get(today)),
+        ComparedCounts(
+            together.now,
+            together.before,
+            of_year.before,
+            by_day.get(today),
+            together.is_measured,
+            of_year.is_measured,
+        ),
         days.downloads,
         dated(in_intervals(whole, by_day, Interval.DATE)),
         dated(in_intervals(whole, by_day, Interval.MONTH)),
         read,
         together.since,
         known_days(scope.before, together.counted, entered),
+        known_days(scope.before, together.counted, [], Measure.VISITORS),
         moment.entered(scope.elapsed, scope.before.today),
         await lists.kept() if any(one.partial or one.gone for one in read.values()) else None,
         {"before": together, "year_before": of_year},

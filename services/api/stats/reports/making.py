@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from services.api.stats.breakdowns import ordered_by
 from services.api.stats.means import means_of
-from services.api.stats.measures import Counts, Measure, change
+from services.api.stats.measures import ENTERED, Counts, Measure, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.reader import StatsReader
@@ -111,7 +111,7 @@ def _days(span: Span) -> ReportDays:
 
 
 def _site(one: NumbersOfSite) -> ReportedSite:
-    now, before, year_before, _ = one.traffic
+    now, before, year_before, *_ = one.traffic
     changes = {
         f"{measure}_{name}": _change(measure, now, other)
         for measure in (Measure.PAGEVIEWS, Measure.VISITS)
@@ -136,13 +136,19 @@ def _change(measure: Measure, now: Counts, before: Counts | None) -> float | Non
 def _figure(
     measure: Measure, counted: ComparedCounts, numbers: ReportedNumbers, scope: ReportScope
 ) -> ReportFigure:
-    value = int(counted.now.value(measure) or 0)
+    value, is_entered = int(counted.now.value(measure) or 0), measure in ENTERED
     before, year_before = (
-        None if counts is None else int(counts.value(measure) or 0)
-        for counts in (counted.before, counted.year_before)
+        int(counts.value(measure) or 0)
+        if counts is not None and (is_measured or is_entered)
+        else None
+        for counts, is_measured in (
+            (counted.before, counted.before_is_measured),
+            (counted.year_before, counted.year_before_is_measured),
+        )
     )
     today = counted.today or Counts()
-    per_day, per_month = means_of(scope.before, numbers.known_days, measure, counted.now, today)
+    known = numbers.known_days if is_entered else numbers.counted_days
+    per_day, per_month = means_of(scope.before, known, measure, counted.now, today)
     return ReportFigure(
         measure=measure.value,
         value=value,

@@ -57,12 +57,17 @@ class ComparedCounts(NamedTuple):
     """Counts of a period and of those it is compared with; None when not all is known.
 
     today  of the current day; None when it is not in the period
+    before_is_measured  whether all of `before` was counted; if not, only opening balances tell some
+                        of it, and these have views and visits alone
+    year_before_is_measured  the same of `year_before`
     """
 
     now: Counts
     before: Counts | None
     year_before: Counts | None
     today: Counts | None = None
+    before_is_measured: bool = True
+    year_before_is_measured: bool = True
 
 
 class NumbersOfSite(NamedTuple):
@@ -80,6 +85,7 @@ class ReportedNumbers(NamedTuple):
     by_day, by_month  rows named by their first day
     first_day      the first counted day; None when nothing was
     known_days     how many of the days so far anything is known about
+    counted_days   how many of them were counted
     entered        views and visits from opening balances in the period
     kept           what is kept of raw hits, if a list lacks any
     sums           for a group, its sums compared with the period before and the year before
@@ -94,6 +100,7 @@ class ReportedNumbers(NamedTuple):
     lists: dict[str, ListNumbers]
     first_day: int | None
     known_days: int
+    counted_days: int
     entered: tuple[int, int]
     kept: KeptHits | None = None
     sums: Mapping[str, SumOfSites] = {}
@@ -142,6 +149,7 @@ async def numbers_of(
         dict(zip(LISTS, lists, strict=True)),
         first_day,
         known_days(scope.before, counted, [moment.opening]),
+        known_days(scope.before, counted, [], Measure.VISITORS),
         moment.entered(scope.elapsed, scope.before.today),
         await kept_of(reader, asked) if is_less else None,
         gaps=[
@@ -177,7 +185,17 @@ class _Compare:
             day = self._scope.before.today
             running = await self._reader.total(asked.about(Span(day, day)), partly=True)
             today = running.total()
-        return ComparedCounts(now.total(), before, year_before, today)
+        return ComparedCounts(
+            now.total(),
+            before,
+            year_before,
+            today,
+            self._is_measured(self._scope.before.before),
+            self._is_measured(self._scope.year_before.before),
+        )
+
+    def _is_measured(self, days: Span | None) -> bool:
+        return days is None or self._counted.uncounted(days) is None
 
     async def _known(
         self, asked: StatsQuery, days: Span | None, entered: Snapshot | None

@@ -43,7 +43,8 @@ async def both(reader: StatsReader, query: StatsQuery, compared: Span, at_ms: in
     counted = CountedDays.of(first_day, moment, query.site.day_of(at_ms))
     asked = query.as_of(moment)
     before = asked.about(compared, until(query.site, query.span, compared, at_ms))
-    filled = moment.opening.covered(compared, query.today)
+    # Filtered numbers include no opening balances.
+    filled = set() if query.filters else moment.opening.covered(compared, query.today)
     if (missing := counted.uncounted(compared, filled)) is not None:
         return BothQueries(asked, before, missing.told(compared))
     unknown = tuple(measure for measure in query.measures if measure not in ENTERED)

@@ -146,6 +146,15 @@ async def test_what_has_no_balances_has_no_change_from_days_that_were_only_enter
     assert first.endswith('"2023-01-01",20,10,')
 
 
+async def test_filtered_numbers_have_no_change_from_days_that_were_only_entered(
+    client: httpx.AsyncClient,
+) -> None:
+    query = {"period": "month", "compare": "year_over_year", "opening": "include"}
+    found = await ask(client, "aggregate", **query, filters="event:page==/nowhere")
+    assert found["results"]["pageviews"] == {"value": 0, "change": None}
+    assert "not all of 2023-01-01 to 2023-01-03 was counted" in found["warnings"][0]
+
+
 async def test_rows_have_what_is_of_their_days_and_say_where_that_is_not_all(
     client: httpx.AsyncClient,
 ) -> None:

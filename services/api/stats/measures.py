@@ -35,6 +35,8 @@ ENTERED = frozenset({Measure.PAGEVIEWS, Measure.VISITS})
 """The measures that opening balances have."""
 LENGTHS = frozenset({Measure.BOUNCE_RATE, Measure.VISIT_DURATION})
 """The measures that need every visit to be reconstructed from its hits."""
+RATES = LENGTHS | {Measure.VIEWS_PER_VISIT}
+"""The measures that are not counts: they follow from counts once all of these are added up."""
 
 
 class Counts(msgspec.Struct, gc=False):

@@ -13,7 +13,7 @@ from typing import Any
 
 from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
-from services.api.stats.measures import APART, Counts, Measure
+from services.api.stats.measures import APART, RATES, Counts, Measure
 from services.api.stats.queries_columns import COLUMNS, columns_of, earlier, expression, fitting
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.spans import QUARTER_MS, Hours, Span
@@ -100,6 +100,8 @@ async def breakdown(
 ) -> dict[str, Counts]:
     """Return the rows of a statement such as `grouped`, ordered by the first measure.
 
+    If that is a rate, they are ordered by visits.
+
     more  how many pages have opening balances: these come first, then all rows up to the last one
           requested
     """
@@ -137,9 +139,10 @@ def grouped(
 _ORDER = {
     Measure.VISITS: "visits",
     Measure.PAGEVIEWS: "pageviews",
-    Measure.VIEWS_PER_VISIT: "pageviews",
     Measure.BOTS: "bots",
     **dict.fromkeys(APART, "pageviews"),
+    # The reader sorts by a rate: among these rows, those of the most visits.
+    **dict.fromkeys(RATES, "visits"),
 }
 
 

@@ -18,7 +18,7 @@ from services.api.stats.counted_days import GAP_DAYS
 from services.api.stats.coverage import Coverage
 from services.api.stats.ending import VisitsKeeper
 from services.api.stats.filters import OF_PATHS, Property
-from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
+from services.api.stats.measures import COUNTED, LENGTHS, RATES, Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
@@ -55,6 +55,10 @@ RETRY_SECONDS = 5
 OF_PART = 10
 MAX_OF_PART = 10_000
 """From each part of a site, OF_PART times the requested rows are read, at most this many."""
+
+MAX_BY_RATE = 10_000
+"""By a rate, at most this many rows are sorted."""
+BY_RATE = f"there are more rows than {MAX_BY_RATE}; of these, those with the most visits are sorted"
 
 _BOTS = frozenset({Measure.BOTS})
 _RAW = LENGTHS | _BOTS
@@ -199,7 +203,8 @@ class StatsReader:
         rows: dict[str, Counts] = {}
         warnings: list[str] = []
         upto, site = breakdown.page * breakdown.limit, parts[0].site
-        each = BreakdownQuery(breakdown.by, min(MAX_OF_PART, OF_PART * upto), 1)
+        most = MAX_BY_RATE if parts[0].measures[0] in RATES else min(MAX_OF_PART, OF_PART * upto)
+        each = BreakdownQuery(breakdown.by, most, 1)
         for part in parts:
             of_part, of_warnings = await self._broken_down(part, each, more=more)
             for name, counts in of_part.items():
@@ -208,7 +213,7 @@ class StatsReader:
             warnings += of_warnings
         if more:
             return rows, warnings
-        return sliced(rows, parts[0].measures[0], breakdown), warnings
+        return sliced(rows, parts[0].measures[0], breakdown), list(dict.fromkeys(warnings))
 
     async def _broken_down(
         self, query: StatsQuery, breakdown: BreakdownQuery, *, more: int = 0
@@ -221,12 +226,18 @@ class StatsReader:
         source = sources.of_hits(query, coverage, breakdown.by)
         if warnings and counted:
             source, warnings = sources.of_counters(query), sources.said(query, warnings)
-        rows = await sources.first(self._store, query, source, breakdown, more)
+        is_by_rate = query.measures[0] in RATES
+        read = BreakdownQuery(breakdown.by, MAX_BY_RATE, 1) if is_by_rate else breakdown
+        rows = await sources.first(self._store, query, source, read, more)
         if query.wants(LENGTHS):
             lengths = await queries_visits.of_values(
                 self._store, query, coverage, breakdown.by, rows
             )
             merge_counts(rows, lengths)
+        if is_by_rate and len(rows) >= MAX_BY_RATE:
+            warnings = [*warnings, BY_RATE]
+        if is_by_rate and not more:
+            rows = sliced(rows, query.measures[0], breakdown)
         return rows, warnings
 
     async def _by_day(

@@ -18,7 +18,9 @@ from services.api.stats.answers import prefers_csv, table
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure, change
 from services.api.stats.readers import Audience, StatsReaders
+from services.api.stats.traffic_sources import traffic_sources
 from services.model.calendar import day_start_ms, to_date, to_day
+from services.model.hit import Hit
 from services.model.site import Site
 from services.state import keys
 from services.store import hits as repository
@@ -246,6 +248,50 @@ async def test_a_change_is_in_percent_and_that_of_a_rate_in_points() -> None:
     assert change(Measure.VISITORS, 0, 0) == 0
     assert change(Measure.BOUNCE_RATE, 40, 50) == -10
     assert change(Measure.VISIT_DURATION, None, 50) is None
+
+
+@pytest.mark.parametrize("rate", ["bounce_rate", "visit_duration", "views_per_visit"])
+@pytest.mark.parametrize("by", ["source", "country"])
+async def test_rows_are_in_the_order_of_a_rate_if_that_is_the_first_metric(
+    client: httpx.AsyncClient, seen: dict[str, list[Seen]], by: str, rate: str
+) -> None:
+    query = {**MARCH, "property": f"visit:{by}", "metrics": f"{rate},visits"}
+    rows = await results(client, "breakdown", **query)
+    first, last = (to_day(date(2024, 3, day)) for day in (1, 31))
+    march = [each for each in seen["newyork"] if first <= each.hit.day <= last]
+
+    def called(hit: Hit) -> str:
+        return traffic_sources().called(hit.source) if by == "source" else hit.country
+
+    expected = grouped(march, called)
+    known = {row[by]: row[rate] for row in rows if row[by] in expected}
+    assert known == {name: expected[name][rate] for name in known}
+    assert len(known) > 2
+    values = [row[rate] or 0 for row in rows]
+    assert len(set(values)) > 1
+    assert values == sorted(values, reverse=True)
+    for page in (1, 2):
+        some = await results(client, "breakdown", **query, limit="2", page=str(page))
+        assert some == rows[2 * page - 2 : 2 * page]
+    body = {
+        "site_id": "newyork",
+        "metrics": [rate],
+        "date_range": ["2024-03-01", "2024-03-31"],
+        "dimensions": [f"visit:{by}"],
+        "pagination": {"limit": 3},
+        "include": {"comparisons": {"mode": "previous_period"}},
+    }
+    answer = await client.post("/api/v2/query", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["meta"]["warnings"] == []
+    found = answer.json()["results"]
+    assert [row["dimensions"][0] for row in found] == [row[by] for row in rows[:3]]
+    early = {**query, "date": "2024-02-01"}
+    february = {row[by]: row[rate] for row in await results(client, "breakdown", **early)}
+    for row in found:
+        assert row["comparison"]["metrics"] == [
+            february.get(row["dimensions"][0], measures([])[rate])
+        ]
 
 
 async def test_pages_of_a_breakdown_follow_one_another(client: httpx.AsyncClient) -> None:

@@ -6,9 +6,9 @@ import msgspec
 
 from services.api.stats import names
 from services.api.stats.changes import both
-from services.api.stats.measures import Counts, Value, change
+from services.api.stats.measures import RATES, Counts, Measure, Value, change
 from services.api.stats.query import StatsQuery
-from services.api.stats.reader import StatsReader
+from services.api.stats.reader import BY_RATE, StatsReader
 from services.api.stats.results import Row, StatsResult, merge_counts, summed
 from services.api.stats.spans import Interval
 from services.api.stats.v2.query import CheckedQuery
@@ -41,7 +41,8 @@ async def answered(
     then = None if earlier is None else _by_name(earlier)
     is_known = earlier is not None and not earlier.warnings
     warnings = [*notes, *result.warnings, *(earlier.warnings if earlier else ())]
-    if query.rows is not None and query.rows.limit == len(rows) == MAX_ROWS:
+    is_full = query.rows is not None and query.rows.limit == len(rows) == MAX_ROWS
+    if is_full and BY_RATE not in warnings:
         warnings.append(_MORE)
     return QueryAnswer(
         results=[_row(query, row, then, is_known=is_known) for row in page],
@@ -72,6 +73,10 @@ async def _before(reader: StatsReader, query: CheckedQuery, asked: StatsQuery) -
     if query.rows is None:
         return await reader.total(asked, partly=True)
     rows = msgspec.structs.replace(query.rows, limit=MAX_ROWS)
+    if asked.measures[0] in RATES:
+        # All that matters is which rows are read: the order is that of the other period.
+        measures = dict.fromkeys((Measure.VISITS, *asked.measures))
+        asked = msgspec.structs.replace(asked, measures=tuple(measures))
     return await reader.breakdown(asked, rows)
 
 

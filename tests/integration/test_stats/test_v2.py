@@ -249,6 +249,19 @@ async def test_times_are_hours_of_the_site(client: httpx.AsyncClient, march: lis
     assert "visitors of parts of days" in refused.json()["error"]
 
 
+async def test_visits_of_a_page_are_not_added_up_over_hours(client: httpx.AsyncClient) -> None:
+    asked = {
+        "date_range": ["2024-03-12T12:00:00Z", "2024-03-14T17:59:59-04:00"],
+        "filters": [["contains", "event:page", ["tin-tuc"]]],
+    }
+    refused = await post(client, metrics=["pageviews", "visits"], **asked)
+    assert refused.status_code == 400, refused.text
+    assert "visits of parts of days with a filter by event:page" in refused.json()["error"]
+    (row,) = (await answer(client, metrics=["pageviews"], **asked))["results"]
+    hours = await answer(client, metrics=["pageviews", "visits"], dimensions=["time:hour"], **asked)
+    assert row["metrics"][0] == sum(hour["metrics"][0] for hour in hours["results"])
+
+
 async def test_all_is_from_the_first_day_counted(
     client: httpx.AsyncClient, seen: dict[str, list[Seen]]
 ) -> None:

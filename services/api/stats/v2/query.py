@@ -24,7 +24,7 @@ _EVENTS = "events"
 """Plausible counts a view as an event; there are no other events here."""
 _DIRECTIONS = ("asc", "desc")
 _OF_HOURS = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.BOTS, *APART})
-"""The measures that are the sum of their hours."""
+"""The measures that are the sum of their hours; visits are not with a filter by page."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -112,7 +112,7 @@ def checked(body: QueryBody, site: Site, today: int, since: int | None) -> Check
             measures = dict.fromkeys((columns[first], *asked.measures))
             asked = msgspec.structs.replace(asked, measures=tuple(measures))
     if days.hours is not None:
-        _in_hours(columns, interval, rows)
+        _in_hours(asked, columns, interval, rows)
     before = _compared(body.include.comparisons, days, interval, today)
     return CheckedQuery(body, asked, columns, days, order, interval, rows, before)
 
@@ -175,7 +175,10 @@ def _as_many(body: QueryBody, order: Sequence[Order]) -> int:
 
 
 def _in_hours(
-    columns: Sequence[Measure], interval: Interval | None, rows: BreakdownQuery | None
+    asked: StatsQuery,
+    columns: Sequence[Measure],
+    interval: Interval | None,
+    rows: BreakdownQuery | None,
 ) -> None:
     if interval is Interval.HOUR:
         return
@@ -183,12 +186,15 @@ def _in_hours(
         raise bad_request(
             "date_range", "parts of days are answered by time:hour, or as one row; expected days"
         )
+    # A visit that sees a page in two hours is one of each.
+    adding_up = _OF_HOURS - {Measure.VISITS} if asked.of_pages else _OF_HOURS
     for measure in columns:
-        if measure not in _OF_HOURS:
-            expected = ", ".join(sorted(_OF_HOURS))
+        if measure not in adding_up:
+            expected = ", ".join(sorted(adding_up))
+            of = " with a filter by event:page" if measure in _OF_HOURS else ""
             raise bad_request(
                 "metrics",
-                f"{measure} of parts of days is answered by time:hour alone; expected days, or"
+                f"{measure} of parts of days{of} is answered by time:hour alone; expected days, or"
                 f" some of {expected}",
             )
 

@@ -6,8 +6,10 @@ from starlette.requests import Request
 
 from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.principal import Principal
+from services.api.access.route import Needed, admit
 from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable, unknown_site
+from services.model.account import Role
 from services.model.hosts import fold
 from services.model.kept_apart import FREE, kind_of, site_of
 from services.model.site import ANY_HOST, Site
@@ -44,8 +46,29 @@ async def readable(request: Request, registry: Registry, name: str | None) -> Si
     return sites[0]
 
 
+async def readable_by_slug(request: Request, registry: Registry, slug: str) -> Site:
+    """Return the site that an address names.
+
+    Raises ApiError: 401 for strangers, unless its dashboard is public; 404 for a site that somebody
+    may not read; 403 for a role that reads no numbers.
+    """
+    who = await authenticate(request)
+    if not registry.known:
+        raise unavailable("the sites are not loaded yet")
+    site = registry.get(slug)
+    if who is None:
+        if site is None or not site.public_dashboard:
+            raise authenticator(request).stranger(request)
+    elif site is None or not who.may_read(site):
+        raise unknown_site(slug)
+    elif who.has(site.slug):
+        admit(request, who, Needed(Role.VIEWER))
+    request.scope[_ASKING] = who
+    return site
+
+
 def asking(request: Request) -> Principal | None:
-    """Return who asks, after `readable`; None for a stranger."""
+    """Return who asks, after a site was found `readable`; None for a stranger."""
     who: Principal | None = request.scope[_ASKING]
     return who
 

@@ -11,10 +11,12 @@ import httpx
 import openpyxl
 import pytest
 import pytest_asyncio
+from msgspec import structs
 from openpyxl.utils.escape import unescape
 
 from services.api.app import Api
 from services.model.calendar import to_date, to_day
+from tests.integration.test_api import changes
 from tests.integration.test_api.world import serving
 from tests.integration.test_stats.expected import Seen, grouped, measures
 
@@ -172,6 +174,39 @@ async def test_there_is_no_change_from_a_time_that_was_not_counted(
     )
     assert "Measured since 1 Jan 2022" in page.text
     assert "Not all of the period before" in page.text
+
+
+async def test_anybody_reads_the_report_of_a_public_dashboard_without_its_hidden_pages(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    site = api.registry.get("howe")
+    assert site is not None
+    address = "/api/v1/reports/howe"
+    query = {"period": "year", "date": "2024-03-01"}
+    nobody = {"Authorization": ""}
+    answer = await client.get(address, params=query, headers=nobody)
+    assert answer.status_code == 401
+    assert (await client.get("/api/v1/reports/nobody", headers=nobody)).status_code == 401
+    assert (await client.get("/api/v1/reports/nobody")).status_code == 404
+    public = structs.replace(site, public_dashboard=True, hidden_pages=("/l",))
+    await changes.save(api, public)
+    try:
+        theirs = (await client.get(address, params=query)).json()
+        answer = await client.get(address, params=query, headers=nobody)
+        assert answer.status_code == 200, answer.text
+        shown = answer.json()
+        assert shown["figures"] == theirs["figures"]
+        pages = {
+            name: [row["name"] for row in of["pages"]["rows"]]
+            for name, of in (("theirs", theirs), ("shown", shown))
+        }
+        assert "/l" in pages["theirs"]
+        assert pages["shown"][:3] == [name for name in pages["theirs"] if name != "/l"][:3]
+        assert "/l" not in pages["shown"]
+        wrong = await client.get(address, params={"perod": "year"}, headers=nobody)
+        assert list(wrong.json()["errors"]) == ["perod"]
+    finally:
+        await changes.save(api, site)
 
 
 async def test_without_a_date_it_is_the_last_period_that_is_over(

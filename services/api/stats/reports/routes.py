@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
-from services.api.access.route import Who, needs, site_of, stats_router
+from services.api.access.route import Who, needs, stats_router
 from services.api.sites.groups.routes import OfGroup
 from services.api.sites.registry import Registry
+from services.api.stats.known_route import KnownRoute
 from services.api.stats.opening import Opening
 from services.api.stats.panels import PanelSource
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit, ReportUnits
 from services.api.stats.site_query import MEASURED
+from services.api.stats.sites import asking, readable_by_slug
 from services.http.departures import unless_gone
 from services.model.account import Role
 from services.model.site import Site
@@ -44,6 +46,12 @@ ReportedOpening = Annotated[
 ]
 
 
+class _SiteRoute(KnownRoute):
+    """The report of one site, which takes no parameters of other queries."""
+
+    taken_everywhere = frozenset()
+
+
 def router(
     registry: Callable[[], Registry],
     panels: Callable[[], PanelSource],
@@ -51,14 +59,18 @@ def router(
 ) -> APIRouter:
     """Return the routes; what they need is looked up for every request."""
     routes = stats_router()
-    known = site_of(registry)
+    # Who may read depends on the requested site.
+    of_site = stats_router(route_class=_SiteRoute)
 
-    @routes.get(PATH)
-    @needs(Role.VIEWER)
+    async def site_of(
+        request: Request, slug: Annotated[str, Path(description="the site's name in addresses")]
+    ) -> Site:
+        return await readable_by_slug(request, registry(), slug)
+
+    @of_site.get(PATH)
     async def report(
         request: Request,
-        who: Who,
-        site: Annotated[Site, Depends(known)],
+        site: Annotated[Site, Depends(site_of)],
         period: ReportPeriod = DEFAULT,
         date: ReportDate = "",
         opening: ReportedOpening = MEASURED.value,
@@ -66,7 +78,7 @@ def router(
         """What an office reports of a period: figures, changes, days, months, most read."""
         query = ReportQuery(period, date, opening)
         unit = ReportUnit.of_site(site)
-        return await unless_gone(request, panels().report(unit, query, who, request))
+        return await unless_gone(request, panels().report(unit, query, asking(request), request))
 
     @routes.get(GROUP_PATH)
     @needs(Role.VIEWER)
@@ -84,4 +96,5 @@ def router(
         query = ReportQuery(period, date, opening)
         return await unless_gone(request, panels().report(unit, query, who, request))
 
+    routes.include_router(of_site)
     return routes

@@ -1,7 +1,7 @@
 """Alerts go out by e-mail once, when something begins and when it is over."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from io import BytesIO
 from itertools import cycle
@@ -23,7 +23,8 @@ from services.model.calendar import to_day
 from services.model.partition import partition_of
 from services.state import keys as state_keys
 from services.state.state import State
-from services.store import import_counts
+from services.store import alerts, import_counts
+from services.store.alerts import AlertEvent
 from services.store.interface import Store, StoreUnavailableError
 from tests.integration.test_api.people import ADMIN, audit
 from tests.integration.test_api.world import (
@@ -318,6 +319,37 @@ async def test_a_spike_is_told_with_the_numbers_of_the_dashboard_and_so_is_its_e
     assert (event["kind"], event["views"], event["usual"]) == ("spike", 1400, 300)
     shown = (await desk.get(PAGE)).text
     assert "1.400 lượt xem, bình thường 300" in shown
+
+
+async def test_a_spike_that_could_not_be_saved_is_found_again_in_the_next_round(
+    apis: list[Api],
+    desk: httpx.AsyncClient,
+    store: Store,
+    clock: Clock,
+    smtp: SmtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await usual(store)
+    await views(store, TODAY, {11: 900, 12: 900, 13: 900})
+    clock.set(at(10, 50))
+    await go_on(apis[:1], clock, at(14))
+    assert smtp.received == []
+    clock.set(at(14, 10))
+    save = alerts.save_events
+
+    async def fail(_: Store, events: Sequence[AlertEvent]) -> None:
+        assert [event.kind for event in events] == ["spike"]
+        raise StoreUnavailableError("the store is restarting")
+
+    monkeypatch.setattr(alerts, "save_events", fail)
+    with pytest.raises(StoreUnavailableError):
+        await apis[0]._now().alert_watcher.watch()
+    monkeypatch.setattr(alerts, "save_events", save)
+    clock.set(at(14, 15))
+    await apis[0]._now().alert_watcher.watch()
+    assert subjects(smtp) == ["Mỹ Tho: 2.700 lượt xem trong ba giờ, bình thường 300"]
+    await go_on(apis[:1], clock, at(14, 50))
+    assert len(smtp.received) == 1
 
 
 async def test_a_drop_is_told_in_the_language_of_the_rule(

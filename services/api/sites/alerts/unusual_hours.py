@@ -14,12 +14,22 @@ _KINDS = (AlertKind.SPIKE, AlertKind.DROP)
 
 
 class UnusualHours:
-    """Checks the last hours of each watched site once."""
+    """Checks the last hours of each watched site once.
+
+    Hours count as checked when what was found in them is saved, see `saved`.
+    """
 
     def __init__(self, reader: HourReader) -> None:
         self._reader = reader
         self._looked: dict[str, int] = {}
         """Name that a site is kept under → the end of the hours that were checked."""
+        self._found: dict[str, int] = {}
+        """The same of the hours since, of which nothing is saved yet."""
+
+    def saved(self) -> None:
+        """Note that all that `changes` yielded is saved: the hours need not be checked again."""
+        self._looked |= self._found
+        self._found = {}
 
     async def changes(
         self, watched: Iterable[WatchedSite], since: int, now: int
@@ -35,6 +45,8 @@ class UnusualHours:
                 site = one.site
                 zone = (site.timezone, site.timezone_before, site.timezone_from)
                 zones.setdefault(zone, []).append(one)
+        # What was found in a round that was not saved is looked for again.
+        self._found = {}
         names = {one.name for of_zone in zones.values() for one in of_zone}
         self._looked = {name: end for name, end in self._looked.items() if name in names}
         looks = 0
@@ -52,7 +64,7 @@ class UnusualHours:
                     views = await self._reader.exactly(one.site, hours)
                     for event in _changes(one, hours, views, now):
                         yield event
-                self._looked[one.name] = hours.last.end
+                self._found[one.name] = hours.last.end
 
 
 def _percent(one: WatchedSite, kind: AlertKind) -> int:

@@ -107,6 +107,7 @@ class AlertWatcher:
             unavailable = error
         # Saved before it is sent: if this process dies, the next one sends it, and only once.
         await alerts.save_events(self._store, changed)
+        self._hours.saved()
         events |= {(one.site, one.id): one for one in changed}
         sent = await self._teller.tell(_in_order(events.values()), of_sites)
         if unavailable is not None:

@@ -7,7 +7,6 @@ public numbers do. Filters, hours, properties, bots and the length of visits nee
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
-from http import HTTPStatus
 from typing import TypeVar
 
 from msgspec import structs
@@ -38,7 +37,7 @@ from services.api.stats.results import (
 from services.api.stats.rows import queries_pages, sources
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span, hours_of
-from services.api.stats.turns import NoTurnError, Turns
+from services.api.stats.turns import NoTurnError, Turns, refusal
 from services.http.errors import ApiError, unavailable
 from services.model.kept_apart import kind_of, name_of, site_of
 from services.model.site import Site
@@ -51,7 +50,6 @@ WAIT_SECONDS = 20.0
 MOST_WAITING = 256
 MOST_WAITING_OF_ONE = 32
 """A dashboard page waits for a dozen turns at once."""
-RETRY_SECONDS = 5
 OF_PART = 10
 MAX_OF_PART = 10_000
 """From each part of a site, OF_PART times the requested rows are read, at most this many."""
@@ -343,18 +341,7 @@ class StatsReader:
             raise unavailable(f"the store cannot be read: {error}") from error
 
     async def _begin(self, turn: AsyncExitStack) -> None:
-        calls = self._limits.calls
         try:
             await turn.enter_async_context(self._turns.turn(self.who, WAIT_SECONDS))
-        except TimeoutError:
-            text = f"{calls} queries of traffic are under way; try again later"
-            raise unavailable(text) from None
-        except NoTurnError:
-            raise ApiError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                {
-                    "query": f"{calls} queries of traffic are under way, and too many wait for"
-                    " their turn; try again later"
-                },
-                {"Retry-After": str(RETRY_SECONDS)},
-            ) from None
+        except (TimeoutError, NoTurnError) as error:
+            raise refusal(self._limits.calls, error) from None

@@ -4,6 +4,11 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from services.http.errors import ApiError, unavailable
+
+RETRY_SECONDS = 5
 
 
 class NoTurnError(Exception):
@@ -73,3 +78,12 @@ class Turns:
             waiting.remove(turn)
             if not waiting:
                 del self._waiting[who]
+
+
+def refusal(calls: int, error: TimeoutError | NoTurnError) -> ApiError:
+    """Return how a query is refused that got no turn; so many are answered at a time."""
+    if isinstance(error, TimeoutError):
+        return unavailable(f"{calls} queries of traffic are under way; try again later")
+    problem = f"{calls} queries of traffic are under way, and too many wait for their turn; try again later"
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"query": problem}, headers)

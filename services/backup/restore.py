@@ -6,7 +6,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from services.backup.folder import BackupError, File, Manifest, Progress, lines
-from services.store import portable
+from services.store import portable, refilling
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate, migrations, partitions_of
 from services.store.portable import Fingerprint, Piece
@@ -35,7 +35,7 @@ async def refuse_misfit(store: Store, manifest: Manifest, partitions: int, repla
             f"the store was made for {made_for} partitions, the backup for {manifest.partitions};"
             " restore into a new database"
         )
-    filled = await portable.filled(store)
+    filled = await refilling.filled(store)
     if filled and not replace:
         raise BackupError(
             f"the store is not empty (there are rows in {', '.join(filled)}); restore into a new"
@@ -50,7 +50,7 @@ async def restore(store: Store, folder: Path, manifest: Manifest, progress: Prog
     having an unfinished restore, until one succeeds.
     """
     version = time.time_ns()
-    await portable.empty(store, version)
+    await refilling.empty(store, version)
     await fix_partitions(store, manifest.partitions)
     months: set[int] = set()
     # Visitors come last: what is derived from raw hits is there by then.
@@ -60,13 +60,13 @@ async def restore(store: Store, folder: Path, manifest: Manifest, progress: Prog
             continue
         if file.table == portable.VISITORS:
             for chunk in lines(folder, file):
-                months |= portable.months_in(file.columns, chunk)
-            await portable.clear_visitors(store, months)
+                months |= refilling.months_in(file.columns, chunk)
+            await refilling.clear_visitors(store, months)
         for chunk in lines(folder, file):
-            await portable.insert(store, file.table, file.columns, chunk)
+            await refilling.insert(store, file.table, file.columns, chunk)
             progress(chunk.count(b"\n"))
     await _verify(store, manifest, months, progress)
-    await portable.note_restore(store, "done", version + 1)
+    await refilling.note_restore(store, "done", version + 1)
 
 
 async def _verify(

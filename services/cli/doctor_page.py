@@ -98,7 +98,9 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
         "foreign_host": f"`luot site edit {tag.site or 'SITE'} --host {host}`, together with its"
         " other hosts",
     }
-    ok = {"prefetch": True, "unknown_site": False, "foreign_host": False}.get(reason)
+    # Where nothing takes hits, there is no Luot, or its web server does not pass them on.
+    known = {"prefetch": True, "unknown_site": False, "foreign_host": False, "404": False}
+    ok = known.get(reason)
     findings.add(
         "site",
         ok,

@@ -7,7 +7,7 @@ from services.settings import StoreSettings
 from services.state.errors import StateError
 from services.state.sites import PublishedSites
 from services.state.state import State
-from services.store import drift, portable, server_info, server_tables, sites
+from services.store import drift, refilling, server_info, server_tables, sites
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of
 from services.store.sharded import ShardedStore
@@ -126,7 +126,7 @@ async def _partitions(findings: Findings, store: Store, partitions: int) -> None
 
 
 async def _restore(findings: Findings, store: Store) -> None:
-    outcome = await portable.restore_state(store)
+    outcome = await refilling.restore_state(store)
     findings.add(
         "restore",
         outcome != "unfinished",

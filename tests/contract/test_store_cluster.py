@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from services.store import counters, erasures, hits, portable, replication
+from services.store import counters, erasures, hits, portable, refilling, replication
 from services.store.clickhouse import ClickHouseStore
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
@@ -113,7 +113,7 @@ async def copy(of: Store, to: Store) -> dict[str, tuple[int, str]]:
         async for piece in pieces:
             if isinstance(piece, portable.Piece):
                 copied.setdefault(piece.file, portable.Fingerprint()).add(piece.lines)
-                await portable.insert(to, piece.table, piece.columns, piece.lines)
+                await refilling.insert(to, piece.table, piece.columns, piece.lines)
     return {file: (held.rows, str(held)) for file, held in copied.items()}
 
 
@@ -144,10 +144,10 @@ async def test_a_backup_goes_from_a_server_into_a_cluster_and_back(
         assert 0 < held < len(sites)
         await host.close()
 
-    await portable.empty(alone, 1)
-    assert await portable.filled(alone) == []
+    await refilling.empty(alone, 1)
+    assert await refilling.filled(alone) == []
     assert await copy(store, alone) == brought
-    await portable.empty(store, 1)
-    assert await portable.filled(store) == []
+    await refilling.empty(store, 1)
+    assert await refilling.filled(store) == []
     assert await copy(alone, store) == brought
     await alone.close()

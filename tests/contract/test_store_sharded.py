@@ -17,7 +17,7 @@ from services.log.memory.server import SERVERS
 from services.log.written_number import written_number
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store import counters, drift, hits, layout, portable, replication
+from services.store import counters, drift, hits, layout, portable, refilling, replication
 from services.store.clickhouse import ClickHouseStore
 from services.store.counters import CounterKey
 from services.store.interface import Store, StoreError, StoreUnavailableError
@@ -207,10 +207,10 @@ async def test_a_backup_is_as_of_what_is_on_all_shards(
     assert isinstance(end, portable.End)
     # The second entry is on the first shard only, so it is read again from the log.
     assert end.positions == {3: 2}
-    await portable.empty(whole, 1)
+    await refilling.empty(whole, 1)
     for piece in pieces:
         if isinstance(piece, portable.Piece):
-            await portable.insert(whole, piece.table, piece.columns, piece.lines)
+            await refilling.insert(whole, piece.table, piece.columns, piece.lines)
     other = Worker(cluster)
     await other.store.fix_shards()
     assert await other.views() == [2, 1]

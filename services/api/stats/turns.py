@@ -84,6 +84,9 @@ def refusal(calls: int, error: TimeoutError | NoTurnError) -> ApiError:
     """Return how a query is refused that got no turn; so many are answered at a time."""
     if isinstance(error, TimeoutError):
         return unavailable(f"{calls} queries of traffic are under way; try again later")
-    problem = f"{calls} queries of traffic are under way, and too many wait for their turn; try again later"
+    problem = (
+        f"{calls} queries of traffic are under way, and too many wait for their turn; try again"
+        " later"
+    )
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"query": problem}, headers)

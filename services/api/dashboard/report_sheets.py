@@ -285,7 +285,7 @@ def _of_list(
         headings.insert(1, t("titles.title"))
     if names:
         headings.insert(0, t("report.site"))
-    said = [t("panel.refused")] if listed.problem else []
+    said = [t("report.list.some" if rows else "panel.refused")] if listed.problem else []
     if listed.partial or listed.gone:
         said.append(kept_in_report(report, t))
     return Sheet(t(name), head, headings, rows, said)

@@ -13,9 +13,12 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
+from services.api.stats.reader import StatsReader
 from services.api.stats.reports.mailer import SmtpUrl
 from services.api.stats.reports.sending import ReportSender
 from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.results import StatsResult
+from services.http.errors import unavailable
 from services.model.display import Lang
 from services.state.state import State
 from services.store.interface import Store
@@ -167,6 +170,32 @@ async def test_what_fails_is_told_and_tried_again(
     assert "Chưa gửi được" not in (await desk.get(PAGE)).text
     ((_, message),) = smtp.received
     assert message["Subject"] == "Traffic in Dec 2024: portal-1"
+
+
+async def test_a_report_whose_lists_cannot_be_read_now_waits_for_them(
+    mailing: Api,
+    desk: httpx.AsyncClient,
+    clock: Clock,
+    smtp: SmtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (await schedule(desk)).status_code == 303
+    clock.now = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+
+    async def busy(*_: object) -> StatsResult:
+        raise unavailable("too many queries are under way")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StatsReader, "breakdown", busy)
+        assert await sender(mailing).send_due() == 0
+    assert smtp.received == []
+    assert "too many queries are under way" in (await desk.get(PAGE)).text
+    clock.now += 10 * 60
+    assert await sender(mailing).send_due() == 1
+    ((_, message),) = smtp.received
+    (attached,) = message.iter_attachments()
+    book = openpyxl.load_workbook(io.BytesIO(attached.get_content()))
+    assert book["Trang xem nhiều"]["A4"].value
 
 
 async def test_whom_the_server_refuses_is_told_and_the_others_have_it_once(

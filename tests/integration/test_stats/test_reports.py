@@ -15,7 +15,12 @@ from msgspec import structs
 from openpyxl.utils.escape import unescape
 
 from services.api.app import Api
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.results import StatsResult
+from services.http.errors import unavailable
 from services.model.calendar import to_date, to_day
+from services.model.page_aliases import PageAlias
 from tests.integration.test_api import changes
 from tests.integration.test_api.world import serving
 from tests.integration.test_stats.expected import Seen, grouped, measures
@@ -510,6 +515,35 @@ async def test_what_was_taken_back_merged_and_brought_along_is_in_the_sum_once(
         assert {row["slug"] for row in said["sites"]} == set(OF_GROUP)
         said["sites"] = [row for row in said["sites"] if row["slug"] != "portal-7"]
         await sum_of_reports(client, said, once, **query)
+
+
+async def test_a_site_that_cannot_be_read_now_is_not_told_as_gone(
+    api: Api, client: httpx.AsyncClient, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = api.registry.get("portal-3")
+    assert site is not None
+    await changes.save(api, structs.replace(site, page_aliases=(PageAlias("/cu", "/moi"),)))
+    read = StatsReader.breakdown
+
+    async def busy(self: StatsReader, query: StatsQuery, breakdown: BreakdownQuery) -> StatsResult:
+        if query.site.slug == "portal-3":
+            raise unavailable("too many queries are under way")
+        return await read(self, query, breakdown)
+
+    monkeypatch.setattr(StatsReader, "breakdown", busy)
+    query = {"period": "month", "date": "2024-05-01"}
+    try:
+        pages = (await group_report(client, group, **query))["pages"]
+        assert pages["rows"]
+        assert "portal-3" not in {row["site"] for row in pages["rows"]}
+        assert "too many queries are under way" in pages["problem"]
+        assert (pages["partial"], pages["gone"]) == (False, False)
+        in_english = {**query, "lang": "en"}
+        page = await client.get(f"/admin/groups/{group}/report", params=in_english)
+        assert "Rows of some sites are missing" in page.text
+        assert "Details since" not in page.text
+    finally:
+        await changes.save(api, site)
 
 
 async def test_pages_have_their_titles_on_the_page_in_the_workbook_and_for_programs(

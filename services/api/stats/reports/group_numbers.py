@@ -66,16 +66,19 @@ async def numbers_of_group(
     at_ms: int,
     *,
     is_public: bool,
+    is_final: bool = False,
 ) -> ReportedNumbers:
     """Read what a report of several sites needs. Raises ApiError.
 
     is_public  whether strangers see it: then hidden pages are left out
+    is_final   see `listed`
     """
     before = await read_many(reader, sites, scope.before.query, at_ms, of_whole_days=True)
     year_before = await read_many(reader, sites, scope.year_before.query, at_ms, of_whole_days=True)
     names = sorted({part.kept_as for site in sites for part in reader.parts(site)})
     days = await _read(reader, sites, names, scope, before, year_before)
-    lists = _Lists(reader, _counted_once(reader, sites), scope, days, is_public=is_public)
+    once = _counted_once(reader, sites)
+    lists = _Lists(reader, once, scope, days, is_public=is_public, is_final=is_final)
     together, of_year = before.together(sites), year_before.together(sites)
     entered = [days.entered.get(name, NO_OPENING) for name in names]
     # All that a row of days needs from a snapshot are the opening balances.
@@ -178,12 +181,14 @@ class _Lists:
         days: _Days,
         *,
         is_public: bool,
+        is_final: bool,
     ) -> None:
         self._reader = reader
         self._sites = sites
         self._scope = scope
         self._days = days
         self._is_public = is_public
+        self._is_final = is_final
         self._kept_visits = 0
 
     async def kept(self) -> KeptHits:
@@ -258,15 +263,23 @@ class _Lists:
 
     async def _of_one(self, site: Site, by: Property, most: int) -> ListNumbers:
         asked = question_of(site, self._scope.before, CHARTED)
-        return await listed(self._reader, asked, by, is_public=self._is_public, most=most)
+        return await listed(
+            self._reader,
+            asked,
+            by,
+            is_public=self._is_public,
+            is_final=self._is_final,
+            most=most,
+        )
 
     def _ranked(
         self, rows: Iterable[ListedCount], read: Sequence[ListNumbers], *, partial: bool = False
     ) -> ListNumbers:
-        """Return the top rows; marked partial when some of a site's rows could not be read."""
+        """Return the top rows; marked partial when raw hits of a site are gone."""
         most = sorted(rows, key=lambda row: (-row.counted, row.site, row.name))[:ROWS]
+        problems = dict.fromkeys(one.problem for one in read if one.problem)
         return ListNumbers(
-            most, "", partial or any(one.partial or one.problem or one.gone for one in read)
+            most, "; ".join(problems), partial or any(one.partial or one.gone for one in read)
         )
 
 

@@ -46,18 +46,22 @@ async def make_report(
     at_ms: int,
     *,
     is_public: bool = False,
+    is_final: bool = False,
 ) -> TrafficReport:
     """Return the report of a site or a group. Raises ApiError, which names the parameter.
 
     at_ms      the time, in ms since 1970; the first site's day then decides what is over
     is_public  whether strangers see it: then hidden pages are left out
+    is_final   whether nobody can ask again: a list that cannot be read now is then a failure
     """
     sites = unit.require_sites()
     scope = report_scope(query, sites[0].day_of(at_ms))
     if unit.group is None:
-        numbers = await numbers_of(reader, sites[0], scope, is_public=is_public)
+        numbers = await numbers_of(reader, sites[0], scope, is_public=is_public, is_final=is_final)
     else:
-        numbers = await numbers_of_group(reader, sites, scope, at_ms, is_public=is_public)
+        numbers = await numbers_of_group(
+            reader, sites, scope, at_ms, is_public=is_public, is_final=is_final
+        )
     first_day = numbers.first_day
     titles = await titles_of(reader, sites, numbers.lists["pages"].rows)
     return TrafficReport(

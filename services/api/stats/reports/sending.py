@@ -133,7 +133,8 @@ class ReportSender:
         return 1
 
     async def _report(self, unit: ReportUnit, query: ReportQuery) -> TrafficReport:
-        return await make_report(self._reader, unit, query, int(self._clock() * 1000))
+        at_ms = int(self._clock() * 1000)
+        return await make_report(self._reader, unit, query, at_ms, is_final=True)
 
     async def _send(self, report: TrafficReport, lang: Lang, addresses: Sequence[str]) -> str:
         message = await asyncio.to_thread(self._compose, report, lang)

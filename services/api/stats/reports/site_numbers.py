@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
+from http import HTTPStatus
 from typing import NamedTuple
 
 from msgspec import structs
@@ -30,6 +31,7 @@ from services.model.site import Site
 LISTS = {"pages": Property.PAGE, "sources": Property.SOURCE, "devices": Property.DEVICE}
 """What a report lists, by the names of its fields."""
 ROWS = 20
+_PASSING = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class ListedCount(NamedTuple):
@@ -43,6 +45,7 @@ class ListedCount(NamedTuple):
 class ListNumbers(NamedTuple):
     """Rows of a breakdown, or why there are none.
 
+    problem  why they could not be read; in a report of several sites, of some of these
     partial  raw hits of some days are gone
     gone     those of all days are
     """
@@ -108,11 +111,17 @@ class ReportedNumbers(NamedTuple):
 
 
 async def numbers_of(
-    reader: StatsReader, site: Site, scope: ReportScope, *, is_public: bool
+    reader: StatsReader,
+    site: Site,
+    scope: ReportScope,
+    *,
+    is_public: bool,
+    is_final: bool = False,
 ) -> ReportedNumbers:
     """Read what a report needs, all but downloads as of one moment. Raises ApiError.
 
     is_public  whether strangers see it: then hidden pages are left out
+    is_final   see `listed`
     """
     days = scope.all_days.with_those(scope.elapsed)
     moment, first_day = await asyncio.gather(
@@ -137,7 +146,12 @@ async def numbers_of(
         asyncio.gather(
             reader.timeseries(whole, Interval.DATE), reader.timeseries(whole, Interval.MONTH)
         ),
-        asyncio.gather(*(listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
+        asyncio.gather(
+            *(
+                listed(reader, asked, by, is_public=is_public, is_final=is_final)
+                for by in LISTS.values()
+            )
+        ),
     )
     is_less = any(one.partial or one.gone for one in lists)
     return ReportedNumbers(
@@ -216,9 +230,13 @@ async def listed(
     by: Property,
     *,
     is_public: bool,
+    is_final: bool = False,
     most: int = ROWS,
 ) -> ListNumbers:
-    """Return the first rows of a breakdown of one site."""
+    """Return the first rows of a breakdown of one site.
+
+    is_final  whether nobody can ask again: what will pass is then raised (ApiError), not left out
+    """
     measure = ordered_by(by)
     question = structs.replace(asked, measures=(measure,))
     if is_public:
@@ -228,6 +246,8 @@ async def listed(
     except HitsGoneError:
         return ListNumbers([], gone=True)
     except ApiError as error:
+        if is_final and error.status in _PASSING:
+            raise
         return ListNumbers([], "; ".join(error.errors.values()))
     counts = [(row.name, int(row.counts.value(measure) or 0)) for row in found.rows]
     rows = [ListedCount(name, count) for name, count in counts if count]

@@ -87,7 +87,9 @@ class ReportList(BaseModel):
 
     measure: str = Field(description="what its rows count")
     rows: list[ReportPart]
-    problem: str = Field(description="why it cannot be read; empty where it could")
+    problem: str = Field(
+        description="why it, or with rows that of some sites, cannot be read; else empty"
+    )
     partial: bool = Field(description="whether raw hits of some days are gone, so counts are low")
     gone: bool = Field(description="whether those of all days are, so there is nothing to list")
 

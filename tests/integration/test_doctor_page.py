@@ -29,6 +29,8 @@ def portal(up: Up) -> Iterator[str]:
             if site.startswith("plausible-"):
                 origin = up.url if site == "plausible-demo" else ""
                 tag = f'<script src="{origin}/js/script.js" data-domain="demo"></script>'
+            if site == "away":
+                tag = '<script async src="/counter.js" data-site="demo"></script>'
             body = f"<head>{tag}<script>var _govaq</script></head>".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -37,6 +39,10 @@ def portal(up: Up) -> Iterator[str]:
                 self.send_header("Content-Security-Policy", "default-src 'self'")
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_error(404)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
@@ -76,6 +82,12 @@ def test_a_tag_of_plausible_is_right_only_if_luot_answers_there(up: Up, portal: 
     assert (code, checks["script"], "site" in checks) == (1, False, False)
     assert "does not answer as Luot" in said
     assert up.settled_total() == before
+
+
+def test_a_script_whose_server_takes_no_hits_counts_nothing(portal: str) -> None:
+    code, checks, said = examined(f"{portal}/away")
+    assert (code, checks["script"], checks["site"]) == (1, True, False)
+    assert "Luot answers '404'" in said
 
 
 def test_what_is_wrong_is_named_with_what_to_do(up: Up, portal: str, tmp_path: Path) -> None:

@@ -17,12 +17,14 @@ from openpyxl.utils.escape import unescape
 from services.api.app import Api
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
+from services.api.stats.reports import queries_group
 from services.api.stats.results import StatsResult
 from services.http.errors import unavailable
-from services.model.calendar import to_date, to_day
+from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.page_aliases import PageAlias
+from services.store.interface import Store
 from tests.integration.test_api import changes
-from tests.integration.test_api.world import serving
+from tests.integration.test_api.world import serving, write_counter
 from tests.integration.test_stats.expected import Seen, grouped, measures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -626,3 +628,51 @@ async def test_programs_make_and_withdraw_links_to_reports_of_a_group(
     assert (await client.delete(f"{shares}/{one['id']}")).status_code == 204
     assert (await client.get(one["path"], headers=html)).status_code == 404
     assert (await client.get(shares)).json() == {"shares": before}
+
+
+async def test_what_is_counted_while_a_group_is_read_makes_nothing_look_gone(
+    client: httpx.AsyncClient, store: Store, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, today = "portal-1", date.fromisoformat(TODAY)
+    of_hits = queries_group.of_hits
+
+    async def count_one() -> None:
+        statement = (
+            "SELECT argMax(views, position), argMax(visits, position) FROM counters"
+            " WHERE site = %(site)s AND path = '' AND grain = 'day' AND start = %(day)s"
+        )
+        ((views, visits),) = await store.execute(statement, {"site": site, "day": today})
+        newest = "SELECT max(position) FROM {table} WHERE site = %(site)s"
+        last = 0
+        for table in ("hits", "counters"):
+            ((of_table,),) = await store.execute(newest.format(table=table), {"site": site})
+            last = max(last, of_table)
+        hit: dict[str, Any] = {
+            "site": site,
+            "path": "/",
+            "at": day_start_ms(to_day(today), "Asia/Ho_Chi_Minh") + 3_600_000,
+            "day": to_day(today),
+            "visitor": 1,
+            "visit": 1,
+            "bot": 0,
+            **dict.fromkeys(("host", "source", "device", "browser", "os", "country"), ""),
+            "position": last + 1,
+            "idx": 0,
+        }
+        await store.insert("hits", {name: [value] for name, value in hit.items()})
+        more = {"views": views + 1, "position": last + 1}
+        await write_counter(store, site, "day", today, visits + 1, **more)
+
+    async def counted_meanwhile(*asked: Any) -> queries_group.HitsOfSites:
+        await count_one()
+        hits = await of_hits(*asked)
+        await count_one()
+        return hits
+
+    monkeypatch.setattr(queries_group, "of_hits", counted_meanwhile)
+    said = await group_report(client, group, period="month", date=TODAY)
+    assert said["is_running"]
+    for name in ("pages", "sources", "devices"):
+        assert said[name]["rows"]
+        assert (said[name]["partial"], said[name]["gone"]) == (False, False), name
+    assert said["kept"] is None

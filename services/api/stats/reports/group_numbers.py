@@ -153,10 +153,12 @@ async def _read(
 
     today = Span(scope.before.today, scope.before.today)
     async with reader.turn() as store:
+        # Before the positions up to which raw hits are read: then these hold all that is counted.
+        by_name = await queries_many.sums(store, names, scope.elapsed, 1)
         hits = await queries_group.of_hits(store, names, scope.elapsed)
         now = await queries_many.sums(store, downloads, scope.elapsed, scope.elapsed.days)
         return _Days(
-            await queries_many.sums(store, names, scope.elapsed, 1),
+            by_name,
             ComparedCounts(
                 summed(of_name[0] for of_name in now.values()),
                 await downloaded(before, scope.before.before),
@@ -254,11 +256,14 @@ class _Lists:
         return frozenset(part.kept_as for part in self._reader.parts(site))
 
     def _is_held(self, name: str) -> bool:
-        """Tell whether all counted raw hits of a name exist, each once."""
+        """Tell whether all counted raw hits of a name exist, each once.
+
+        Of a running day there may be more of them: those counted since the counters were read.
+        """
         first, held = self._scope.elapsed.first, self._days.held.get(name, {})
         of_days = enumerate(self._days.by_name[name], first)
         return name not in self._days.hits.alone and all(
-            counts.pageviews == held.get(day, 0) for day, counts in of_days
+            counts.pageviews <= held.get(day, 0) for day, counts in of_days
         )
 
     async def _of_one(self, site: Site, by: Property, most: int) -> ListNumbers:

@@ -7,7 +7,6 @@ public numbers do. Filters, hours, properties, bots and the length of visits nee
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
-from typing import TypeVar
 
 from msgspec import structs
 
@@ -17,7 +16,7 @@ from services.api.stats.counted_days import GAP_DAYS
 from services.api.stats.coverage import Coverage
 from services.api.stats.ending import VisitsKeeper
 from services.api.stats.filters import OF_PATHS, Property
-from services.api.stats.measures import COUNTED, LENGTHS, RATES, Counts, Measure
+from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
@@ -34,7 +33,7 @@ from services.api.stats.results import (
     sliced,
     summed,
 )
-from services.api.stats.rows import queries_pages, sources
+from services.api.stats.rows import queries_pages, sources, to_sort
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span, hours_of
 from services.api.stats.turns import NoTurnError, Turns, refusal
@@ -50,18 +49,9 @@ WAIT_SECONDS = 20.0
 MOST_WAITING = 256
 MOST_WAITING_OF_ONE = 32
 """A dashboard page waits for a dozen turns at once."""
-OF_PART = 10
-MAX_OF_PART = 10_000
-"""From each part of a site, OF_PART times the requested rows are read, at most this many."""
-
-MAX_BY_RATE = 10_000
-"""By a rate, at most this many rows are sorted."""
-BY_RATE = f"there are more rows than {MAX_BY_RATE}; of these, those with the most visits are sorted"
 
 _BOTS = frozenset({Measure.BOTS})
 _RAW = LENGTHS | _BOTS
-
-K = TypeVar("K")
 
 
 class StatsReader:
@@ -200,9 +190,7 @@ class StatsReader:
         """
         rows: dict[str, Counts] = {}
         warnings: list[str] = []
-        upto, site = breakdown.page * breakdown.limit, parts[0].site
-        most = MAX_BY_RATE if parts[0].measures[0] in RATES else min(MAX_OF_PART, OF_PART * upto)
-        each = BreakdownQuery(breakdown.by, most, 1)
+        site, each = parts[0].site, to_sort.of_each_part(parts[0], breakdown)
         for part in parts:
             of_part, of_warnings = await self._broken_down(part, each, more=more)
             for name, counts in of_part.items():
@@ -224,19 +212,15 @@ class StatsReader:
         source = sources.of_hits(query, coverage, breakdown.by)
         if warnings and counted:
             source, warnings = sources.of_counters(query), sources.said(query, warnings)
-        is_by_rate = query.measures[0] in RATES
-        read = BreakdownQuery(breakdown.by, MAX_BY_RATE, 1) if is_by_rate else breakdown
+        read = to_sort.read_for(query, breakdown)
         rows = await sources.first(self._store, query, source, read, more)
         if query.wants(LENGTHS):
             lengths = await queries_visits.of_values(
                 self._store, query, coverage, breakdown.by, rows
             )
             merge_counts(rows, lengths)
-        if is_by_rate and len(rows) >= MAX_BY_RATE:
-            warnings = [*warnings, BY_RATE]
-        if is_by_rate and not more:
-            rows = sliced(rows, query.measures[0], breakdown)
-        return rows, warnings
+        warnings = [*warnings, *to_sort.missing(query, rows)]
+        return rows if more else to_sort.sorted_by(query, breakdown, rows), warnings
 
     async def _by_day(
         self, query: StatsQuery, *, partly: bool = False

@@ -21,7 +21,7 @@ _Entry = tuple[str, str]
 """A table, and the number of an entry in the queue of its replica."""
 
 _REPLICAS = """
-SELECT table, zookeeper_path, log_max_index, log_pointer,
+SELECT table, zookeeper_path, replica_path, queue_size, log_max_index, log_pointer,
        is_readonly OR is_session_expired OR total_replicas = 0
 FROM system.replicas
 WHERE database = currentDatabase()
@@ -29,6 +29,10 @@ WHERE database = currentDatabase()
 
 # An empty log and one with a single entry both have 0 as their highest number.
 _LOG = "SELECT count() FROM system.zookeeper WHERE path = %(path)s"
+
+# A server that was killed does not read its queue before its last session has ended. Until then it
+# shows the parts that it has, without those that it found missing, and is not called readonly.
+_QUEUED = "SELECT numChildren FROM system.zookeeper WHERE path = %(path)s AND name = 'queue'"
 
 # A merge creates no new data; whatever it still lacks has its own entry in the queue.
 _QUEUE = """
@@ -99,11 +103,15 @@ async def _read(host: Store, ends: dict[str, int]) -> tuple[set[str], set[str]]:
     Stores in `ends` the end that each log had when first seen.
     """
     unknown, behind = set(), set()
-    for table, path, last, read, deaf in await host.execute(_REPLICAS):
+    for table, path, own_path, queued, last, read, deaf in await host.execute(_REPLICAS):
         if deaf:
             unknown.add(table)
             continue
         if table not in ends:
+            in_queue = await host.execute(_QUEUED, {"path": own_path})
+            if queued < sum(count for (count,) in in_queue):
+                behind.add(table)
+                continue
             ends[table] = last + 1 if last or read else await _length(host, path)
         if read < ends[table]:
             behind.add(table)

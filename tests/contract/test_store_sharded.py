@@ -92,7 +92,7 @@ class Worker:
 async def worker(
     cluster: ClickHouseCluster, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Worker]:
-    cluster.start()
+    cluster.start()  # What the test before has killed.
     for member in cluster.members:
         host = ClickHouseStore(member.url)
         await host.execute("SYSTEM START FETCHES")
@@ -106,7 +106,6 @@ async def worker(
     await fix_partitions(worker.store, PARTITIONS)
     await worker.store.fix_shards()
     yield worker
-    cluster.start()
     await worker.store.close()
 
 
@@ -293,6 +292,24 @@ async def test_a_replica_that_has_all_is_used_when_the_other_is_gone(
         await worker.flush(2)
     await worker.flush(2)
     assert await worker.views() == [2, 2]
+
+
+async def test_a_replica_whose_parts_are_not_those_of_zookeeper_fetches_before_it_is_used(
+    worker: Worker, cluster: ClickHouseCluster
+) -> None:
+    await worker.flush(1)
+    first, second = cluster.shards[1]
+    host = ClickHouseStore(second.url)
+    assert await replication.lacking(host, 60) is None
+    second.kill()
+    # It has all rows in a part that was never committed, and lacks the one that was.
+    (part,) = (second.directory / "data/data/luot/counters_local").glob("all_*")
+    part.rename(part.with_name("all_9999_9999_0"))
+    second.start()
+    assert await replication.lacking(host, 60) is None
+    held = "SELECT sum(views) FROM counters_local FINAL WHERE path = ''"
+    assert await of_member(second, held) == await of_member(first, held) != [(0,)]
+    await host.close()
 
 
 async def test_shards_in_another_order_are_refused(

@@ -30,6 +30,7 @@ _CONFIG = """<yandex>
     <remote_servers><{name}>{shards}</{name}></remote_servers>
 </yandex>
 """
+_SHIPPED_REPLICAS = DEPLOY / "cluster" / "config.d" / "luot-replicas.xml"
 _SHIPPED_USERS = DEPLOY / "cluster" / "users.d"
 # Those are for newer servers.
 _RIGHTS = shutil.ignore_patterns("luot-rights.xml")
@@ -62,6 +63,7 @@ class ClusterMember(ClickHouseServer):
     def _configure(self) -> None:
         super()._configure()
         (self.directory / "config.d" / "cluster.xml").write_text(self.settings)
+        shutil.copy(_SHIPPED_REPLICAS, self.directory / "config.d")
         shutil.copytree(
             _SHIPPED_USERS, self.directory / "users.d", dirs_exist_ok=True, ignore=_RIGHTS
         )

@@ -40,7 +40,7 @@ STARTS = 3
 TRIES = 5
 BACKED_UP_ROWS = 2_000_000
 EMPTY = "empty store"
-TABLES = ("hits", "counters", "visitors")
+TABLES = ("hits", "counters", "daily_visitors")
 YEAR = 2025
 FIRST_DAY = to_day(date(YEAR, 1, 1))
 

@@ -16,7 +16,7 @@ from services.store.interface import Store
 TABLES = (
     "hits",
     "counters",
-    "visitors",
+    "daily_visitors",
     "peaks",
     "peak_resets",
     "returned_views",

@@ -55,9 +55,9 @@ class Limits(NamedTuple):
 
 
 class Ddl(NamedTuple):
-    """A statement that creates, alters or empties a table.
+    """A statement that creates, alters, empties or copies a table.
 
-    changes   the stored table that it alters or empties; none if it creates or drops one
+    changes   the stored table that it alters, empties or copies; none if it creates or drops one
     by_shard  whether it is for one server of each shard, not for a single one
     """
 

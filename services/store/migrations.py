@@ -7,13 +7,19 @@ from importlib.resources import files
 
 import msgspec
 
-from services.store.interface import Store, StoreError
+from services.store import hits, replication
+from services.store.interface import Store, StoreError, StoreUnavailableError
 
 _NAME = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+\.sql")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 # ClickHouse 18.16 has no IF NOT EXISTS for columns, so it is checked here.
 _ADD_COLUMN = re.compile(
     r"(ALTER TABLE (\w+)(?: ON CLUSTER \w+)? ADD COLUMN) IF NOT EXISTS ((\w+) .+)", re.DOTALL
+)
+# One statement for all of it would write more partitions at once than current servers take.
+_COPY_BY_MONTH = re.compile(
+    r"INSERT INTO \w+ SELECT .+ FROM (?P<table>\w+)\s+WHERE toYYYYMM\(day\) = %\(month\)s",
+    re.DOTALL,
 )
 _PARTITIONS = "partitions"
 # In the table `meta` the highest version of a name wins, so the earliest writer has the highest.
@@ -103,6 +109,9 @@ async def migrate(
 
 
 async def _run(store: Store, statement: str) -> None:
+    if copying := _COPY_BY_MONTH.fullmatch(statement):
+        await _copy(store, statement, store.shown(copying["table"]))
+        return
     adding = _ADD_COLUMN.fullmatch(statement)
     if adding is None:
         await store.execute(statement)
@@ -116,6 +125,14 @@ async def _run(store: Store, statement: str) -> None:
         # Another process may have been first.
         if not await _has_column(store, table, name):
             raise
+
+
+async def _copy(store: Store, statement: str, table: str) -> None:
+    """Copy the rows of a table month by month. Raises StoreUnavailableError if some are lacking."""
+    if problem := await replication.lacking(store):
+        raise StoreUnavailableError(f"a migration cannot copy {table}: {problem}")
+    for month in await hits.months_of(store, table):
+        await store.execute(statement, {"month": month})
 
 
 async def _has_column(store: Store, table: str, name: str) -> bool:

@@ -24,6 +24,8 @@ HITS = "hits"
 IMPORT_COUNTS = "import_counts"
 CORRECTIONS = "corrections"
 VISITORS = "visitors"
+"""Name in backups of the rows of DAILY_VISITORS, which took the place of a table of that name."""
+DAILY_VISITORS = "daily_visitors"
 META = "meta"
 DERIVED = ("ended_days", "ended_pages", "ended_visits")
 """Tables that are made again from the others, in the order in which they are emptied.
@@ -249,7 +251,7 @@ def _states(which: str, months: Collection[int]) -> str:
     return (
         "SELECT {columns} FROM"  # noqa: S608  # numbers of ours
         " (SELECT site, day, uniqCombinedMergeState(visitors) AS visitors"
-        f" FROM visitors WHERE toYYYYMM(day) {which} ({known}) GROUP BY site, day)"
+        f" FROM {DAILY_VISITORS} WHERE toYYYYMM(day) {which} ({known}) GROUP BY site, day)"
     )
 
 
@@ -260,7 +262,13 @@ def month_of(day: date) -> int:
 
 async def columns_of(store: Store, table: str) -> dict[str, str]:
     """Return the columns of a table with their types."""
-    return {row[0]: row[1] for row in await store.execute(f"DESCRIBE TABLE {table}")}
+    rows = await store.execute(f"DESCRIBE TABLE {held_in(table)}")
+    return {row[0]: row[1] for row in rows}
+
+
+def held_in(table: str) -> str:
+    """Return the table of the store that holds the rows of a table in a backup."""
+    return DAILY_VISITORS if table == VISITORS else table
 
 
 async def _months(store: Store) -> list[int]:

@@ -12,11 +12,12 @@ from services.store import column_types, hits
 from services.store.interface import Store
 from services.store.portable import (
     BY_MONTH,
+    DAILY_VISITORS,
     DERIVED,
     META,
     RESTORE,
-    VISITORS,
     columns_of,
+    held_in,
     month_of,
     tables,
 )
@@ -49,7 +50,7 @@ async def empty(store: Store, version: int) -> None:
 
 
 async def _all_tables(store: Store) -> list[str]:
-    return [*DERIVED, *await tables(store), VISITORS]
+    return [*DERIVED, *await tables(store), DAILY_VISITORS]
 
 
 async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes) -> None:
@@ -69,7 +70,7 @@ async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes)
     else:
         of_months[""] += rows
     for _, of_month in sorted(of_months.items()):
-        await store.insert(table, _values(types, columns, of_month))
+        await store.insert(held_in(table), _values(types, columns, of_month))
 
 
 def _values(
@@ -98,9 +99,9 @@ async def clear_visitors(store: Store, months: Collection[int]) -> None:
 
     States that are merged with a part of what they hold have other bytes. Raises StoreError.
     """
-    for month in await hits.months_of(store, VISITORS):
+    for month in await hits.months_of(store, DAILY_VISITORS):
         if month in months:
-            await store.execute_ddl(f"ALTER TABLE {VISITORS} DROP PARTITION {month}")
+            await store.execute_ddl(f"ALTER TABLE {DAILY_VISITORS} DROP PARTITION {month}")
 
 
 @lru_cache(maxsize=4096)

@@ -31,6 +31,9 @@ _OTHER = re.compile(
     r" (?P<name>\w+)(?P<rest>.*)",
     re.DOTALL,
 )
+_COPY = re.compile(
+    r"INSERT INTO (?P<to>\w+) (?P<select>SELECT .+ FROM) (?P<of>\w+)(?P<rest>.*)", re.DOTALL
+)
 _READ = re.compile(r"\bFROM (\w+)")
 _TABLE_READ = re.compile(r"\b(FROM|JOIN)(\s+)([a-z_]+)\b(?![.(])")
 _LOCAL = "_local"
@@ -65,8 +68,8 @@ class Shards(msgspec.Struct, frozen=True):
     def ddl(self, statement: str) -> tuple[Ddl, ...]:
         """Return the statements that do on all servers what one does on a single server.
 
-        Each server creates and drops its own tables; altering or emptying one is done on one
-        replica of each shard, and the others follow. Raises ValueError for another statement.
+        Each server creates and drops its own tables; altering, emptying or copying one is done on
+        one replica of each shard, and the others follow. Raises ValueError for another statement.
         """
         statement = statement.strip()
         if match := _CREATE_TABLE.fullmatch(statement):
@@ -82,6 +85,10 @@ class Shards(msgspec.Struct, frozen=True):
             return (Ddl(f"{match['head']} {on} AS{select}"),)
         if match := _OTHER.fullmatch(statement):
             return self._other(match["head"], match["name"], match["rest"])
+        if match := _COPY.fullmatch(statement):
+            to, of = self.stored(match["to"]), self.stored(match["of"])
+            copy = f"INSERT INTO {to} {match['select']} {of}{match['rest']}"
+            return (Ddl(copy, of, of != match["of"]),)
         raise ValueError(f"this is no statement for a cluster: {statement[:100]}")
 
     def _table(self, match: re.Match[str]) -> tuple[Ddl, ...]:

@@ -7,7 +7,7 @@ from services.store import counters, drift, erasures
 from services.store.erasures import Erasure, ErasureState
 from services.store.interface import Store
 
-NOT_OF_A_NAME = {"old_hits", "audit", "shown_sites", "traffic_by_day", "traffic_hits"}
+NOT_OF_A_NAME = {"old_hits", "visitors", "audit", "shown_sites", "traffic_by_day", "traffic_hits"}
 """They store nothing, but the audit log, which tells what was done, also of sites that are gone."""
 DAY = 20_254
 NAMES = (*all_names(["mytho"]), "mytho~1", "mythos", "cantho")
@@ -25,7 +25,7 @@ _VALUES = {
 async def write_everywhere(store: Store, names: tuple[str, ...] = NAMES) -> None:
     """Write a row of each name into every table; that of visitors is fed by the raw hits."""
     for table in erasures.TABLES:
-        if table == "visitors":
+        if table == "daily_visitors":
             continue
         columns = {name for name, *_ in await store.execute(f"DESCRIBE TABLE {table}")}
         kinds = {name: kind for name, kind, *_ in await store.execute(f"DESCRIBE TABLE {table}")}
@@ -54,7 +54,7 @@ async def test_every_table_of_a_site_is_among_those_that_are_cleared(store: Stor
         " WHERE database = currentDatabase() AND name = 'site'"
     )
     names = {store.shown(table) for (table,) in found}
-    tables = {name for name in names if not name.startswith((".", "visitors_of_"))}
+    tables = {name for name in names if not name.startswith((".", "daily_visitors_of_"))}
     assert tables - NOT_OF_A_NAME == set(erasures.TABLES)
 
 

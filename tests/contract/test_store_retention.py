@@ -38,7 +38,7 @@ async def test_months_that_ended_before_the_limit_are_dropped(store: Store) -> N
     assert await retention.enforce(store, 400, now) == [202509]
     kept = await store.execute("SELECT day FROM hits ORDER BY day")
     assert [day for (day,) in kept] == [date(2025, 10, 1), date(2025, 10, 31), date(2026, 11, 22)]
-    visitors = await store.execute("SELECT count() FROM visitors FINAL")
+    visitors = await store.execute("SELECT count() FROM daily_visitors FINAL")
     assert visitors == [(4,)]
 
 
@@ -74,7 +74,9 @@ async def test_raw_hits_that_are_too_old_are_counted_and_never_written(store: St
     days = "SELECT start, argMax(views, position) FROM counters WHERE grain = 'day' AND path = ''"
     counted = await store.execute(f"{days} GROUP BY start ORDER BY start")
     assert counted == [(date(2025, 9, 30), 2), (date(2025, 10, 1), 3)]
-    visitors = "SELECT day, uniqCombinedMerge(visitors) FROM visitors GROUP BY day ORDER BY day"
+    visitors = (
+        "SELECT day, uniqCombinedMerge(visitors) FROM daily_visitors GROUP BY day ORDER BY day"
+    )
     assert await store.execute(visitors) == [(date(2025, 9, 30), 2), (date(2025, 10, 1), 3)]
 
     await store.execute_ddl("ALTER TABLE hits DROP PARTITION 202510")

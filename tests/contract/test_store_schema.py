@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from services.store import hits
 from services.store.interface import Store, StoreError
 from services.store.migrations import (
     Migration,
@@ -14,6 +15,7 @@ from services.store.migrations import (
     migrations,
 )
 from tests.contract.conftest import empty, merge
+from tests.contract.test_store_tables import DAY, POSITION, VISITORS, columns
 
 TABLES = [
     "alert_events",
@@ -24,6 +26,9 @@ TABLES = [
     "correction_entries",
     "corrections",
     "counters",
+    "daily_visitors",
+    "daily_visitors_of_hits",
+    "daily_visitors_of_old_hits",
     "ended_days",
     "ended_pages",
     "ended_visits",
@@ -54,8 +59,6 @@ TABLES = [
     "traffic_hits",
     "users",
     "visitors",
-    "visitors_of_hits",
-    "visitors_of_old_hits",
 ]
 
 
@@ -109,6 +112,19 @@ async def test_a_column_that_is_there_is_not_added_again(empty_store: Store) -> 
     whole = Migration(1, "001_wide.sql", (table, column))
     assert await migrate(empty_store, [whole]) == ["001_wide.sql"]
     assert [row[0] for row in await empty_store.execute("DESCRIBE TABLE wide")] == ["a", "b"]
+
+
+async def test_visitors_counted_by_an_earlier_version_are_still_counted(empty_store: Store) -> None:
+    await migrate(empty_store, migrations()[:20])
+    await hits.write(empty_store, columns(3, visitor=[1, 2, 2]))
+    await hits.count_visitors(
+        empty_store, {"site": ["mytho"], "day": [DAY], "visitor": [3], "bot": [0]}
+    )
+    await migrate(empty_store)
+    assert await empty_store.execute(VISITORS) == [(DAY, 3)]
+    await hits.write(empty_store, columns(2, position=[POSITION + 1] * 2, visitor=[2, 4]))
+    assert await empty_store.execute(VISITORS) == [(DAY, 4)]
+    assert await empty_store.execute("SELECT count() FROM visitors") == [(0,)]
 
 
 async def test_several_processes_may_migrate_at_once(

@@ -68,7 +68,7 @@ async def test_a_visitors_state_goes_out_as_text_and_comes_back(store: Store) ->
         " GROUP BY k"
     )
     await store.insert(
-        "visitors",
+        "daily_visitors",
         {
             "site": [f"site-{count}" for count, _ in states],
             "day": [20_000] * len(states),
@@ -76,7 +76,7 @@ async def test_a_visitors_state_goes_out_as_text_and_comes_back(store: Store) ->
         },
     )
     rows = await store.execute(
-        "SELECT site, uniqCombinedMerge(visitors) FROM visitors GROUP BY site"
+        "SELECT site, uniqCombinedMerge(visitors) FROM daily_visitors GROUP BY site"
     )
     found: dict[str, int] = dict(rows)
     assert found["site-10"] == 10

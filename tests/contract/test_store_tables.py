@@ -15,7 +15,8 @@ from services.model.site import Metric, Site
 from services.store import counters, hits, peaks, sites
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store
-from tests.contract.conftest import merge
+from services.store.migrations import migrate, migrations
+from tests.contract.conftest import clear_table, merge
 from tests.kernel import FOLDS, folding
 
 DAY = to_day(date(2026, 12, 31))
@@ -23,7 +24,7 @@ AT = 1_790_000_000_000
 POSITION = AT << 20
 
 VISITORS = """
-SELECT toUInt16(day), uniqCombinedMerge(visitors) FROM visitors
+SELECT toUInt16(day), uniqCombinedMerge(visitors) FROM daily_visitors
 WHERE site = 'mytho' GROUP BY day ORDER BY day
 """
 
@@ -162,7 +163,7 @@ async def test_visitors_are_counted_once_a_day_however_often_hits_arrive(store: 
     await hits.write(store, columns(6, visitor=[7, 7, 8, 9, 9, 7], day=[DAY] * 4 + [DAY + 1] * 2))
     assert first == [(DAY, 3), (DAY + 1, 2)]
     assert await store.execute(VISITORS) == first
-    await merge(store, "visitors")
+    await merge(store, "daily_visitors")
     assert await store.execute(VISITORS) == first
 
 
@@ -178,6 +179,36 @@ async def test_twenty_thousand_visitors_are_counted_to_within_two_percent(store:
     await hits.write(store, columns(20_000, visitor=scattered))
     ((_, estimate),) = await store.execute(VISITORS)
     assert abs(estimate - 20_000) < 400
+
+
+async def test_visitors_of_the_table_before_are_copied(store: Store) -> None:
+    months = 130
+    ((state,),) = await store.execute(
+        "SELECT hex(CAST(uniqCombinedState(number) AS String)) FROM numbers(30)"
+    )
+    for month in range(months):
+        of_month: dict[str, Sequence[Any]] = {
+            "site": ["mytho", "danang", "hue"],
+            "day": [date(2016 + month // 12, month % 12 + 1, 15)] * 3,
+            "visitors": [bytes.fromhex(state)] * 3,
+        }
+        # What is copied twice counts once.
+        await store.insert("visitors", of_month)
+        if not month:
+            await store.insert("daily_visitors", of_month)
+    before = migrations()[:20]
+    await clear_table(store, "migrations")
+    await store.insert(
+        "migrations",
+        {"number": [one.number for one in before], "name": [one.name for one in before]},
+    )
+    assert "021_daily_visitors.sql" in await migrate(store)
+    found = "SELECT site, count(), sum(n) FROM (SELECT site, day, uniqCombinedMerge(visitors) AS n"
+    found += " FROM daily_visitors GROUP BY site, day) GROUP BY site ORDER BY site"
+    assert await store.execute(found) == [
+        (site, months, 30 * months) for site in ("danang", "hue", "mytho")
+    ]
+    assert await store.execute("SELECT count() FROM visitors") == [(0,)]
 
 
 async def test_the_highest_peak_of_a_day_stays(store: Store) -> None:

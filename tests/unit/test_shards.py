@@ -117,10 +117,16 @@ def test_views_read_from_the_database_that_they_are_in() -> None:
     )
 
 
+def test_a_table_is_copied_on_each_shard() -> None:
+    assert SHARDS.ddl("INSERT INTO wide SELECT site, n FROM old\nWHERE n = 1") == (
+        Ddl("INSERT INTO wide_local SELECT site, n FROM old_local\nWHERE n = 1", "old_local", True),
+    )
+
+
 def test_every_statement_of_the_schema_has_its_form_for_a_cluster() -> None:
     for statement in SCHEMA:
         for made in SHARDS.ddl(statement):
-            name = re.findall(r"(?:EXISTS|TABLE) (\w+)", made.sql)[0]
+            name = re.findall(r"(?:EXISTS|TABLE|INTO) (\w+)", made.sql)[0]
             for_all = "ON CLUSTER luot" in made.sql
             # One that changes a table is never for the whole cluster: see Shards._other.
             assert made.by_shard + for_all + (name in OF_ALL_SITES and not for_all) == 1

@@ -47,7 +47,7 @@ GROUP BY site, id
 
 _VISITORS = """
 SELECT site, day, toUInt64(uniqCombinedMerge(visitors))
-FROM visitors
+FROM daily_visitors
 WHERE site IN %(sites)s AND day >= %(first)s AND day < %(end)s
 GROUP BY site, day
 """

@@ -161,7 +161,7 @@ def test_visitors_of_more_than_a_hundred_months_are_restored(
         await migrate(store)
         await fix_partitions(store, PARTITIONS)
         await store.execute(
-            "INSERT INTO visitors SELECT 'hue' AS site,"
+            "INSERT INTO daily_visitors SELECT 'hue' AS site,"
             f" addMonths(toDate('2012-01-15'), toInt32(number % {months})) AS day,"
             f" uniqCombinedState(number) FROM numbers({3 * months}) GROUP BY site, day"
         )

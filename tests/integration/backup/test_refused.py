@@ -121,7 +121,8 @@ def test_a_store_with_other_numbers_in_it(
     before = held(server_url)
     why = refused("restore", str(saved), **where(server_url, redis_server))
     assert (
-        "the store is not empty (there are rows in audit, counters, hits, peaks, visitors)" in why
+        "the store is not empty (there are rows in audit, counters, hits, peaks, daily_visitors)"
+        in why
     )
     why = refused("restore", str(saved), "--replace", **where(server_url, redis_server))
     assert "give --yes" in why

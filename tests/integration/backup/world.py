@@ -254,7 +254,7 @@ async def furnish(store: Store) -> None:
         "SELECT hex(CAST(uniqCombinedState(number) AS String)) FROM numbers(70000)"
     )
     await store.insert(
-        "visitors",
+        "daily_visitors",
         {"site": ["hue"], "day": [19_000], "visitors": [bytes.fromhex(state)]},
     )
 

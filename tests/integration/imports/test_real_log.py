@@ -50,7 +50,7 @@ async def held(luot: System, site: str) -> Books:
             {"site": site},
         )
         by_day = await store.execute(
-            "SELECT toString(day), uniqCombinedMerge(visitors) FROM visitors"
+            "SELECT toString(day), uniqCombinedMerge(visitors) FROM daily_visitors"
             " WHERE site = %(site)s GROUP BY day",
             {"site": site},
         )

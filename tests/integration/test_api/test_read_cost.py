@@ -87,7 +87,7 @@ class Noted:
         self.since: list[date] = []
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
-        if "FROM visitors" in sql and parameters is not None:
+        if "FROM daily_visitors" in sql and parameters is not None:
             self.since.append(parameters["first"])
         return await self.store.execute(sql, parameters)
 

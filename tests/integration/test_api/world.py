@@ -128,7 +128,7 @@ async def write_balance(
 
 
 async def write_views(store: Store, site: str, day: date, visitors: list[int]) -> None:
-    """Write one raw hit of each visitor; the view `visitors_of_hits` takes them in."""
+    """Write one raw hit of each visitor; the view `daily_visitors_of_hits` takes them in."""
     size = len(visitors)
     await store.insert(
         "hits",

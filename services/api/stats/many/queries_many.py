@@ -58,7 +58,7 @@ GROUP BY name, piece
 _SKETCHES = """
 SELECT site AS name, day AS of_day, toInt64(0) AS of_views, toInt64(0) AS of_visits,
     toInt64({read}) AS of_seen, toInt64(0) AS of_visitors
-FROM visitors
+FROM daily_visitors
 WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s{days}
 """
 _SINGLE = _SKETCHES.format(read="finalizeAggregation(visitors)", days="{days}")
@@ -67,7 +67,7 @@ _SEVERAL = """
 SELECT DISTINCT day
 FROM (
     SELECT day
-    FROM visitors
+    FROM daily_visitors
     WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s
     GROUP BY site, day
     HAVING count() > 1

@@ -17,6 +17,7 @@ TABLES = (
     "hits",
     "counters",
     "daily_visitors",
+    "visitors",
     "peaks",
     "peak_resets",
     "returned_views",

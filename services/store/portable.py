@@ -16,7 +16,7 @@ from services.model.calendar import Grain
 from services.model.partition import partition_of
 from services.store import last_done, layout, log_identity
 from services.store.interface import Row, Store, StoreError
-from services.store.migrations import partitions_of, schema_of
+from services.store.migrations import migrations, partitions_of, schema_of
 from services.store.shards import OF_ALL_SITES
 
 COUNTERS = "counters"
@@ -24,8 +24,10 @@ HITS = "hits"
 IMPORT_COUNTS = "import_counts"
 CORRECTIONS = "corrections"
 VISITORS = "visitors"
-"""Name in backups of the rows of DAILY_VISITORS, which took the place of a table of that name."""
+"""Name in backups of the rows of DAILY_VISITORS."""
 DAILY_VISITORS = "daily_visitors"
+FORMER_VISITORS = "visitors"
+"""The table whose rows were copied there; nothing reads or feeds it any more."""
 META = "meta"
 DERIVED = ("ended_days", "ended_pages", "ended_visits")
 """Tables that are made again from the others, in the order in which they are emptied.
@@ -122,6 +124,8 @@ async def dump(
     partitions = await partitions_of(store)
     if partitions is None:
         raise StoreError("the store is empty: it was never opened by the API or `luot migrate`")
+    if await schema_of(store) < migrations()[-1].number:
+        raise StoreError("the store has the schema of an earlier Luot: run `luot migrate`")
     await store.verify()
     names = await tables(store)
     yield Begin(await _count(store, names))

@@ -14,6 +14,7 @@ from services.store.portable import (
     BY_MONTH,
     DAILY_VISITORS,
     DERIVED,
+    FORMER_VISITORS,
     META,
     RESTORE,
     columns_of,
@@ -50,7 +51,7 @@ async def empty(store: Store, version: int) -> None:
 
 
 async def _all_tables(store: Store) -> list[str]:
-    return [*DERIVED, *await tables(store), DAILY_VISITORS]
+    return [*DERIVED, *await tables(store), DAILY_VISITORS, FORMER_VISITORS]
 
 
 async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes) -> None:

@@ -7,7 +7,7 @@ from services.store import counters, drift, erasures
 from services.store.erasures import Erasure, ErasureState
 from services.store.interface import Store
 
-NOT_OF_A_NAME = {"old_hits", "visitors", "audit", "shown_sites", "traffic_by_day", "traffic_hits"}
+NOT_OF_A_NAME = {"old_hits", "audit", "shown_sites", "traffic_by_day", "traffic_hits"}
 """They store nothing, but the audit log, which tells what was done, also of sites that are gone."""
 DAY = 20_254
 NAMES = (*all_names(["mytho"]), "mytho~1", "mythos", "cantho")

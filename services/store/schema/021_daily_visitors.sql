@@ -27,9 +27,7 @@ GROUP BY site, day;
 DROP TABLE IF EXISTS visitors_of_hits;
 DROP TABLE IF EXISTS visitors_of_old_hits;
 
--- Whoever was counted before is counted once, however often this is done.
+-- Whoever was counted before is counted once, however often this is done. The rows stay in the table
+-- of before as well: services of the version before read it until they are replaced.
 INSERT INTO daily_visitors SELECT site, day, visitors FROM visitors
 WHERE toYYYYMM(day) = %(month)s;
-
--- It stays, empty: another process that migrates may be reading it.
-TRUNCATE TABLE IF EXISTS visitors;

@@ -71,7 +71,7 @@ async def remove(page: PageRequest) -> Response:
     try:
         await page.dependencies.groups.remove(page.principal, group.slug)
     except ApiError as error:
-        return await _form(page, group, mistakes(error))
+        return await _form(page, group, mistakes(error), typed=False)
     return page.redirect(GROUPS)
 
 
@@ -91,12 +91,15 @@ async def _group(page: PageRequest) -> Group:
     return await page.dependencies.groups.group(page.request.path_params["group"])
 
 
-async def _form(page: PageRequest, group: Group | None, errors: Mapping[str, str]) -> Response:
+async def _form(
+    page: PageRequest, group: Group | None, errors: Mapping[str, str], *, typed: bool = True
+) -> Response:
+    """Return the form; with errors, it keeps what was `typed`."""
     groups, form = page.dependencies.groups, page.form
     tree = await groups.tree()
     below = {one.slug for one in tree.below(group)} if group else set()
     others = [one for one in tree.by_slug.values() if one.slug not in below]
-    if errors or group is None:
+    if group is None or (errors and typed):
         name, parent = form.get("name"), form.get("parent") or page.parameter("parent")
         public, chosen = form.on("public"), form.all("sites")
         period = form.get("default_period")

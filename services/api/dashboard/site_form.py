@@ -126,7 +126,8 @@ async def remove(page: PageRequest) -> Response:
     """Remove a site, or erase it, if its slug was typed to confirm."""
     site = page.site
     if page.form.get("confirm") != site.slug:
-        return _settings(page, site, {"confirm": page.t("remove.confirm", slug=site.slug)})
+        errors = {"confirm": page.t("remove.confirm", slug=site.slug)}
+        return _settings(page, site, errors, typed=False)
     if page.form.on("erase"):
         await page.dependencies.sites.erasures.erase(page.principal, site.slug, site.slug)
     else:
@@ -175,9 +176,16 @@ async def _zone_change(page: PageRequest, site: Site) -> ZoneChange | None:
 
 
 def _settings(
-    page: PageRequest, site: Site, errors: Mapping[str, str], plan: ZoneChange | None = None
+    page: PageRequest,
+    site: Site,
+    errors: Mapping[str, str],
+    plan: ZoneChange | None = None,
+    *,
+    typed: bool = True,
 ) -> Response:
-    look, typed = Look.of(site.display), page.form if errors or plan else None
+    """Return the form; with errors or a plan, it keeps what was `typed`."""
+    look = Look.of(site.display)
+    form = page.form if typed and (errors or plan) else None
     # Unset is a choice of its own: for the theme, the element then follows its page, and the badge
     # is light; for the gap, it depends on the wording.
     choices: dict[str, list[str]] = {name: [*kind] for name, kind in CHOICES.items()}
@@ -190,8 +198,9 @@ def _settings(
         frames=True,
         site=site,
         may_publish=may_publish or site.public_dashboard,
-        form=typed,
+        form=form,
         errors=errors,
+        erase=page.form.on("erase"),
         zone_from=page.t.moment(site.timezone_from, site.timezone) if zone_waits else "",
         plan=plan,
         plan_day=to_date(plan.day).isoformat() if plan else "",
@@ -204,7 +213,7 @@ def _settings(
             msgspec.structs.replace(site, default_period=DefaultPeriod.OF_GROUP)
         )
         or DEFAULT_PERIOD,
-        block=_saved_block(site) if typed is None else _typed_block(typed),
+        block=_saved_block(site) if form is None else _typed_block(form),
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
         choices=choices,

@@ -20,7 +20,8 @@ KEPT_SECONDS = 365 * 86_400
 MAX_ACCOUNTS = 5
 """How many accounts one browser can be known to, for colleagues who share a desk."""
 
-_NOBODY = User(name="-", password="", role=Role.VIEWER, stamp="")
+_NOBODY = User(name="-", password="", role=Role.VIEWER, stamp=secrets.token_hex())
+"""Checked in place of an unknown user; nobody can make a proof of it."""
 _ID_BYTES = 12
 _BETWEEN = "~"
 
@@ -67,7 +68,10 @@ def _checked(proof: str, user: User, now: float) -> str | None:
     browser, _, issued = signed.rpartition(".")
     if not hmac.compare_digest(_mac(user, signed).encode(), mac.encode()):
         return None
-    return browser if now < int(issued) + KEPT_SECONDS else None
+    try:
+        return browser if now < int(issued) + KEPT_SECONDS else None
+    except ValueError:
+        return None
 
 
 def _mac(user: User, signed: str) -> str:

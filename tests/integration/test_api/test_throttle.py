@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from services.api.access import known_browsers
 from services.api.access.throttle import LIMITS, WINDOW_SECONDS
+from services.model.account import Role, User
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 
 pytestmark = [
@@ -19,6 +20,8 @@ pytestmark = [
 
 HERE = {"X-Forwarded-For": "198.51.100.7"}
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.9"}
+_OF_NOTHING = User(name="-", password="", role=Role.VIEWER, stamp="")
+"""A user without any secret."""
 
 
 async def guess(client: httpx.AsyncClient, times: int, **headers: str) -> None:
@@ -239,6 +242,22 @@ async def test_a_proof_for_a_name_that_nobody_has_is_worth_nothing(
         for _ in range(LIMITS["name and address"] + 1)
     ]
     assert answers == [401] * LIMITS["name and address"] + [429]
+
+
+async def test_a_proof_by_a_key_that_anybody_knows_tells_no_names_apart(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan")
+    for issued in ("soon", "9" * 5000):
+        for user in (_OF_NOTHING, known_browsers._NOBODY):
+            signed = f"browser.{issued}"
+            cookie = f"luot_known={signed}.{known_browsers._mac(user, signed)}"
+            answers = [
+                await sign_in(client, name, "a wrong password", Cookie=cookie)
+                for name in ("lan", "nobody")
+            ]
+            assert [answer.status_code for answer in answers] == [401, 401]
+            assert answers[0].json() == answers[1].json()
 
 
 async def burst(client: httpx.AsyncClient, addresses: int, times: int) -> list[int]:

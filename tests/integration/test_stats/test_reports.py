@@ -288,6 +288,23 @@ async def test_the_workbook_and_the_page_say_the_same(client: httpx.AsyncClient)
         assert pages.cell(line, 2).value == row["count"]
 
 
+@pytest.mark.parametrize("home", ["sites/portal-1", "groups/tinh"])
+async def test_a_shorter_period_is_chosen_from_the_report_of_one_that_runs(
+    client: httpx.AsyncClient, group: str, home: str
+) -> None:
+    address, html = f"/admin/{home}/report", {"Accept": "text/html"}
+    for period in ("report_year", "year", "month"):
+        query = {"period": period, "date": TODAY}
+        page = (await client.get(address, params=query, headers=html)).text
+        (day,) = re.findall(r'<input type="date" name="date" value="([^"]*)">', page)
+        assert day == TODAY
+        for shorter in ("month", "report_month"):
+            answer = await client.get(
+                address, params={"period": shorter, "date": day}, headers=html
+            )
+            assert answer.status_code == 200, (period, shorter)
+
+
 OF_GROUP = ("portal-1", "portal-2", "portal-3", "newyork", "portal-7")
 
 

@@ -155,6 +155,7 @@ async def _page(
         more=max(0, len(rows) - LISTED),
         peak=await _peak(page, site, day),
         min_visitors=site.min_visitors,
+        to_hide="" if page.form.on("what") else page.form.get("page"),
     )
 
 

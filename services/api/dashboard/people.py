@@ -67,7 +67,7 @@ async def edit(page: PageRequest) -> Response:
             page.principal, _name(page), changes.role, changes.sites, required
         )
     except (ValidationError, ApiError) as error:
-        return await _user(page, mistakes(error))
+        return await _user(page, mistakes(error), typed=True)
     return page.redirect(USERS, saved=True)
 
 
@@ -121,8 +121,9 @@ async def _users(page: PageRequest, errors: Mapping[str, str]) -> Response:
     )
 
 
-async def _user(page: PageRequest, errors: Mapping[str, str]) -> Response:
-    name = _name(page)
+async def _user(page: PageRequest, errors: Mapping[str, str], *, typed: bool = False) -> Response:
+    """Return the page of a user, with the saved rights or those that were `typed`."""
+    name, form = _name(page), page.form
     user: User | None = next(
         (known for known in await page.dependencies.users.all() if known.name == name), None
     )
@@ -136,8 +137,11 @@ async def _user(page: PageRequest, errors: Mapping[str, str]) -> Response:
         roles=USER_ROLES,
         sites=page.dependencies.registry.all(),
         groups=page.dependencies.users.groups(),
-        chosen=user.sites,
-        role=user.role,
+        chosen=form.all("sites") if typed else user.sites,
+        role=form.get("role") if typed else user.role,
+        second_factor_required=form.on("second_factor_required")
+        if typed
+        else user.second_factor_required,
         provider=page.provider,
         all_sites=ALL_SITES,
     )

@@ -133,5 +133,6 @@ async def titles_with(
             "titles.run.counts", **{name: t.number(getattr(run, name)) for name in numbers}
         ),
         plan=await known.plan(site),
+        plan_typed=bool(errors) and page.form.on("sitemap"),
         may_edit=page.principal.may_edit(site),
     )

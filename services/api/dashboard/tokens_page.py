@@ -16,6 +16,7 @@ from services.model.account import ALL_SITES, Role
 TOKENS = f"{HOME}/tokens"
 DAYS = ("30", "90", "365", "")
 """Days until a token expires; '' is never."""
+_USUAL_DAYS = "365"
 
 
 async def tokens(page: PageRequest) -> Response:
@@ -65,6 +66,7 @@ async def _tokens(page: PageRequest, errors: Mapping[str, str], secret: str) -> 
         form=page.form,
         errors=errors,
         days=DAYS,
+        chosen_days=page.form.get("days", _USUAL_DAYS) if errors else _USUAL_DAYS,
         roles=list(Role),
         sites=page.dependencies.registry.all(),
         groups=page.dependencies.users.groups(),

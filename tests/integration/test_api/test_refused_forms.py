@@ -91,3 +91,49 @@ async def test_a_site_whose_removal_is_not_confirmed_keeps_its_settings_in_the_f
     assert (await chu.post(page, data=before)).status_code == 303
     saved = (await client.get(site, headers=ADMIN)).json()
     assert {name: saved[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize("days", ["30", ""])
+async def test_a_token_that_is_refused_keeps_its_days(chu: httpx.AsyncClient, days: str) -> None:
+    page = "/admin/tokens"
+    assert (await shown(chu, page))["days"] == ["365"]
+    typed = {"note": "x" * 300, "days": days, "role": "editor", "sites": "mytho"}
+    after = fields_of(await refused(chu, page, typed), page)
+    assert {name: after[name] for name in typed} == {name: [of] for name, of in typed.items()}
+
+
+async def test_rights_that_are_refused_stay_as_they_were_chosen(
+    client: httpx.AsyncClient, chu: httpx.AsyncClient
+) -> None:
+    await add_user(client, "lan", "viewer", ("*",))
+    page = "/admin/users/lan"
+    saved = await shown(chu, page)
+    assert (saved["role"], saved["sites"]) == (["viewer"], ["*"])
+    assert "second_factor_required" not in saved
+
+    typed = {"role": "editor", "sites": ["mytho", "nowhere"], "second_factor_required": "on"}
+    after = fields_of(await refused(chu, page, typed), page)
+    assert (after["role"], after["sites"]) == (["editor"], ["mytho"])
+    assert after["second_factor_required"] == ["on"]
+    text = await refused(chu, f"{page}/password", {"password": "x"})
+    assert fields_of(text, page) == saved
+
+
+async def test_a_plan_for_titles_that_is_refused_stays_as_it_was_chosen(
+    chu: httpx.AsyncClient,
+) -> None:
+    page = "/admin/sites/mytho/titles"
+    saved = await shown(chu, page, f"{page}/plan")
+    chosen = {name for name in ("daily", "in_top") if name not in saved}
+    typed = {"sitemap": "http://localhost/"} | dict.fromkeys(chosen, "on")
+    after = fields_of(await refused(chu, f"{page}/plan", typed), f"{page}/plan")
+    assert after["sitemap"] == ["http://localhost/"]
+    assert {name for name in ("daily", "in_top") if name in after} == chosen
+    text = await refused(chu, page, {"path": "khong", "title": "Tin"})
+    assert fields_of(text, f"{page}/plan") == saved
+
+
+async def test_a_page_that_cannot_be_hidden_stays_in_the_form(chu: httpx.AsyncClient) -> None:
+    form = "/admin/sites/mytho/hidden"
+    text = await refused(chu, form, {"page": "no path"})
+    assert fields_of(text, form)["page"] == ["no path"]

@@ -66,7 +66,7 @@ async def csv(page: PageRequest) -> Response:
 
 async def of_chart(page: PageRequest, scope: Scope) -> list[Annotation]:
     """Return those of a page's days; none for strangers, or while they cannot be read."""
-    if page.signed_in is None or not page.signed_in.has(page.site.slug):
+    if not page.is_theirs:
         return []
     span = scope.span
     try:

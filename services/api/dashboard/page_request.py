@@ -98,6 +98,11 @@ class PageRequest:
         return site
 
     @property
+    def is_theirs(self) -> bool:
+        """Whether the site in the URL is one of those of the caller, not only public."""
+        return self.signed_in is not None and self.signed_in.has(self.site.slug)
+
+    @property
     def default_period(self) -> DefaultPeriod:
         """The period that pages of the site or group in the URL open with. Raises ApiError."""
         named = self.request.path_params

@@ -73,14 +73,14 @@ async def site(page: PageRequest) -> Response:
         "today": to_date(scope.today).isoformat(),
         "found_here": _same_views(scope),
         "may_edit": page.signed_in is not None and page.signed_in.may_edit(panels.site),
-        "may_see_snippet": page.signed_in is not None,
+        "may_see_snippet": page.is_theirs,
         **_merged(page, panels.site),
         "untrusted": await _lately(page, page.dependencies.untrusted),
         "foreign": await _lately(page, page.dependencies.foreign),
     }
     if not await panels.is_counted():
         snippet = await embedding.snippet(page, panels.site)
-        ingest = await _ingest(page) if page.signed_in else ""
+        ingest = await _ingest(page) if page.is_theirs else ""
         return page.render("waiting.html", snippet=snippet.ways(), ingest=ingest, **context)
     return page.stream(_parts(page, panels, links, context))
 
@@ -119,8 +119,8 @@ async def _ingest(page: PageRequest) -> str:
 
 
 async def _lately(page: PageRequest, hits: RecentHits) -> int:
-    """Return how many such hits the site got recently; 0 for those who are not signed in."""
-    if page.signed_in is None:
+    """Return how many such hits the site got recently; 0 for those whose site it is not."""
+    if not page.is_theirs:
         return 0
     at_ms = int(page.dependencies.clock() * 1000)
     try:

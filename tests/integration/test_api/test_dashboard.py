@@ -1,14 +1,20 @@
 """The dashboard over HTTP: what it says when its numbers cannot be read."""
 
+import re
 from datetime import date
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.stats.reader import LIMITS
 from services.api.stats.readers import Audience, StatsReaders
+from services.model.site import Site
+from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
+from services.state.state import State
 from services.store.interface import Store
+from tests.integration.test_api import changes
 from tests.integration.test_api.people import add_user, audit, browser
 from tests.integration.test_api.taken_back import at, count, preview, public, view
 from tests.integration.test_api.world import TOKEN, Clock, write_counter, write_views
@@ -60,6 +66,41 @@ async def test_a_browser_is_led_to_the_sign_in_and_a_program_gets_401(
     program = await client.get("/admin/tokens")
     assert program.status_code == 401
     assert program.json()["errors"]
+
+
+async def test_a_reader_of_a_public_site_of_others_is_led_nowhere_and_warned_of_nothing(
+    api: Api, client: httpx.AsyncClient, store: Store, redis: Redis, clock: Clock
+) -> None:
+    await changes.save(api, Site(slug="danang", hosts=("danang.example",), public_dashboard=True))
+    for hits in (HitsOfForeignHosts(State(redis)), UntrustedForwards(State(redis))):
+        await hits.add({"mytho": 7, "danang": 7}, clock.ms)
+    await add_user(client, "lan")
+    warning = "7 hits of the last minutes"
+    async with browser(client, "lan") as lan:
+        lan.headers.update({"Accept": "text/html", "Accept-Language": "en"})
+        own, other = await lan.get("/admin/sites/mytho"), await lan.get("/admin/sites/danang")
+        assert "Waiting for the first view" in own.text
+        assert "Waiting for the first view" in other.text
+        assert ("data-ingest" in own.text, "data-ingest" in other.text) == (True, False)
+        assert ("/counter.js" in own.text, "/counter.js" in other.text) == (True, False)
+        for slug in ("mytho", "danang"):
+            await write_views(store, slug, date(2024, 1, 3), [1, 2])
+            for grain, start in (
+                ("day", date(2024, 1, 3)),
+                ("month", date(2024, 1, 1)),
+                ("year", date(2024, 1, 1)),
+            ):
+                await write_counter(store, slug, grain, start, views=2, visits=2)
+        clock.now += 2
+        for slug, is_theirs in (("mytho", True), ("danang", False)):
+            page = (await lan.get(f"/admin/sites/{slug}")).text
+            assert "Waiting for the first view" not in page
+            assert page.count(warning) == (2 if is_theirs else 0)
+            links = set(re.findall(rf'href="(/admin/sites/{slug}/\w+)', page))
+            assert (f"/admin/sites/{slug}/embed" in links) == is_theirs
+            assert f"/admin/sites/{slug}/report" in links
+            for link in links - {f"/admin/sites/{slug}/{part}" for part in ("all", "csv")}:
+                assert (await lan.get(link)).status_code == 200, link
 
 
 async def test_a_wrong_address_names_what_is_wrong(client: httpx.AsyncClient) -> None:

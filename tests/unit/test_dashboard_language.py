@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from services.api.access import passwords
 from services.api.access.group_roles import Means
+from services.api.access.trail import UNKNOWN
 from services.api.dashboard import language
 from services.api.dashboard.alerts_page import LIMITS
 from services.api.dashboard.language import Language
@@ -161,6 +162,8 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"period.{period}" for period in (*PERIODS, *LONG_PERIODS, *REPORTS)),
         *(f"period.last.{period}" for period in ("month", "quarter", "year")),
         *(f"outside.{means}" for means in get_args(Means)),
+        *(f"actor.groups:{means}" for means in get_args(Means)),
+        *(f"actor.{who}" for who in (UNKNOWN, "admin token")),
         *(f"report.period.{period}" for period in REPORT_PERIODS if period != CUSTOM),
         *(f"titles.run.{state}" for state in fetches.STATES),
         *(f"role.{role}" for role in Role),

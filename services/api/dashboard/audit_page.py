@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from services.api.access.audit_routes import place, sites_of
+from services.api.access.trail import UNKNOWN
 from services.api.dashboard.page_request import PageRequest
 from services.http.errors import unavailable
 from services.model.site import DEFAULT_TIMEZONE
@@ -71,9 +72,9 @@ def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
     site = page.dependencies.registry.get(entry.site)
     return AuditRow(
         at=page.t.moment(entry.at, site.zone_at(entry.at) if site else DEFAULT_TIMEZONE),
-        who=page.t.known(f"value.{entry.who}", entry.who),
+        who=page.t.actor(entry.who),
         action=page.t.known(f"action.{entry.action}", entry.action),
-        subject=entry.subject,
+        subject=page.t("audit.unknown") if entry.subject == UNKNOWN else entry.subject,
         changes=[
             FieldChange(
                 name,

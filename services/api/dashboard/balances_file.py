@@ -117,7 +117,7 @@ def _entered_before(page: PageRequest, bulk: Bulk) -> ApiError:
     one = next(iter(bulk.entries.values()))
     at = page.t.moment(one.at, page.site.zone_at(one.at))
     text = f"it was entered before, by {one.author}, {at}; nothing changes"
-    told = Told(text, "balances.file.before", author=one.author, at=at)
+    told = Told(text, "balances.file.before", author=page.t.actor(one.author), at=at)
     return ApiError(HTTPStatus.CONFLICT, {"file": told})
 
 

@@ -238,7 +238,7 @@ def _row(
         entry.id,
         what,
         t.moment(entry.at, page.site.zone_at(entry.at)),
-        entry.author,
+        t.actor(entry.author),
         entry.reason,
         is_reversal,
         is_reversed,

@@ -219,7 +219,7 @@ def _row(
         t.number(-row.visits),
         t.number(-row.visitors),
         t.moment(row.at, site.zone_at(row.at)),
-        row.author,
+        t.actor(row.author),
         row.reason,
         _conditions(page, site, msgspec.json.decode(row.query)),
         bool(row.reverses),

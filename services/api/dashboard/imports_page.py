@@ -112,9 +112,9 @@ def _row(page: PageRequest, site: Site, one: Import) -> ImportRow:
         t.number(one.lines),
         t.number(one.hits),
         t.moment(one.begun_at, site.zone_at(one.begun_at)),
-        one.author,
+        t.actor(one.author),
         one.state.name.lower(),
-        f"{one.undone_by}, {t.moment(one.undone_at, site.zone_at(one.undone_at))}"
+        f"{t.actor(one.undone_by)}, {t.moment(one.undone_at, site.zone_at(one.undone_at))}"
         if is_undone
         else "",
         one.can_be_undone and page.principal.may_edit(site),

@@ -108,6 +108,10 @@ class Language:
         """Return the text of a key, or another if there is none."""
         return self(key) if key in self._texts.by_key else otherwise
 
+    def actor(self, name: str) -> str:
+        """Return who did something, in words if it was no account, such as the admin token."""
+        return self.known(f"actor.{name}", name)
+
     def field(self, name: str) -> str:
         """Return the name of a field on pages; for one such as `hosts.0`, that of its list."""
         parts = [part for part in name.split(".") if not part.isdigit()]

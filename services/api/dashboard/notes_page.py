@@ -91,8 +91,8 @@ def noted(
 
 def row(page: PageRequest, one: Annotation) -> NoteRow:
     """Return an annotation as pages show it."""
-    author = page.t.known(f"value.{one.author}", one.author)
-    return NoteRow(one.id, page.t.date_of(to_date(one.day)), one.text, author)
+    day = page.t.date_of(to_date(one.day))
+    return NoteRow(one.id, day, one.text, page.t.actor(one.author))
 
 
 async def _notes(page: PageRequest, errors: Mapping[str, str]) -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import httpx
@@ -81,6 +82,30 @@ async def test_a_flood_of_refused_sign_ins_is_an_entry_an_hour_for_each_name(
     numbers = [entry["after"] for entry in counted]
     assert sum(one.get("wrong_password", 0) + one.get("throttled", 0) for one in numbers) == 80
     assert all("since" in one for one in numbers)
+
+
+async def test_the_page_names_accounts_as_they_are_and_others_in_words(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "oidc", "editor")
+    async with browser(client, "oidc") as oidc:
+        assert (await oidc.patch("/api/admin/sites/mytho", json={"name": "x"})).is_success
+    await sign_in(client, "nobody", "a wrong password")
+    await written(client, "sign_in.refused", 1)
+    note = {"day": "2024-01-02", "text": "x"}
+    made = await client.post("/api/admin/sites/mytho/annotations", json=note, headers=ADMIN)
+    assert made.status_code == 201
+    for lang, stranger, admin in (
+        ("en", "Somebody not signed in", "admin token"),
+        ("vi", "Người chưa đăng nhập", "khóa máy chủ"),
+    ):
+        owner = ADMIN | {"Accept": "text/html", "Accept-Language": lang}
+        page = (await client.get("/admin/audit", headers=owner)).text
+        actors = set(re.findall(r'<td class="when">[^<]*</td><td>([^<]*)</td>', page))
+        assert actors == {stranger, admin, "oidc"}
+        assert "(unknown)" not in page
+        notes = (await client.get("/admin/sites/mytho/notes", headers=owner)).text
+        assert f"<td>{admin}</td>" in notes
 
 
 async def test_exports_are_written_down_once_in_a_while(

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from services.api.dashboard import forms
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
 from services.api.dashboard.page_request import HOME, PageRequest, ShownSite
+from services.api.dashboard.way_back import way_back
 from services.http.errors import ApiError, unknown_site
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
@@ -184,11 +184,7 @@ def _refused(page: PageRequest, refusal: ApiError) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return refusal.response()
     if refusal.status == HTTPStatus.UNAUTHORIZED and page.signed_in is None:
-        here = request.url.path
-        if request.method == "GET" and request.url.query:
-            here += f"?{request.url.query}"
-        back = f"?next={quote(here, safe='/')}" if request.method == "GET" and here != HOME else ""
-        return page.redirect(SIGN_IN + back)
+        return page.redirect(SIGN_IN + way_back(page))
     if isinstance(refusal, MustEnrolError):
         return page.redirect(SECOND_FACTOR)
     title = f"error.{refusal.status}"

@@ -8,6 +8,7 @@ from services.api.access.session_routes import local
 from services.api.access.sign_in import CodeNeededError
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.routing import SIGN_IN
+from services.api.dashboard.way_back import UNSAVED
 from services.http.errors import ApiError
 
 LEFT = "left"
@@ -18,8 +19,10 @@ async def sign_in(page: PageRequest) -> Response:
     """Return the form."""
     if page.signed_in is not None:
         return page.redirect(local(page.parameter("next", HOME)))
-    # Somebody who has just signed out must not be signed in again by the same header.
-    header = None if LEFT in page.request.query_params else page.dependencies.header
+    # Somebody who has just signed out must not be signed in again by the same header, and somebody
+    # whose form was discarded must read so first.
+    stays = not page.request.query_params.keys().isdisjoint((LEFT, UNSAVED))
+    header = None if stays else page.dependencies.header
     try:
         person = None if header is None else header.person(page.request)
         if person is None:
@@ -97,6 +100,7 @@ def _form(page: PageRequest, problem: str, status: int) -> Response:
         name=page.form.get("name"),
         provider=page.provider,
         left=LEFT in page.request.query_params,
+        unsaved=UNSAVED in page.request.query_params,
         by_header=page.dependencies.header is not None,
         next=page.form.get("next") or page.parameter("next", HOME),
     )

@@ -114,6 +114,18 @@ async def test_a_session_is_over_when_somebody_else_signs_in_at_the_proxy(
     assert (await whoami(client, NGA)).status_code == 401
 
 
+async def test_who_is_known_to_the_proxy_reads_that_a_form_was_lost_before_they_are_in_again(
+    client: httpx.AsyncClient,
+) -> None:
+    lost = await client.post("/admin/sites/mytho/notes", data={"text": "x"}, auth=LAN)
+    page = await client.get(lost.headers["location"], auth=LAN)
+    assert "what you sent was not saved" in page.text
+    onward = "/admin/sign-in?next=/admin/sites/mytho/notes"
+    assert f'<a href="{onward}">' in page.text
+    came = await client.get(onward, auth=LAN)
+    assert (came.status_code, came.headers["location"]) == (303, "/admin/sites/mytho/notes")
+
+
 async def test_what_a_browser_says_of_itself_the_proxy_overwrites(
     client: httpx.AsyncClient,
 ) -> None:

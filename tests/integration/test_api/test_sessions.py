@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from services.api.settings import ApiSettings
 from services.state.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from services.state.state import State
 from services.store.interface import Store
+from tests.integration.test_api.form_fields import fields_of
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 from tests.integration.test_api.world import TOKEN, Clock, serving
 from tests.servers.redis import RedisServer
@@ -123,6 +125,54 @@ async def test_a_form_is_led_to_its_next_page_and_nowhere_else(client: httpx.Asy
     out = await client.post("/api/admin/sign-out", data={"csrf": me["csrf"], "next": "/"})
     assert (out.status_code, out.headers["location"]) == (303, "/")
     assert (await client.get(WHOAMI)).status_code == 401
+
+
+async def test_a_form_that_is_sent_after_the_session_ended_is_said_to_be_lost(
+    lan: httpx.AsyncClient, clock: Clock
+) -> None:
+    lan.headers.update({"Accept": "text/html", "Accept-Language": "en"})
+    form_page = "/admin/sites/mytho/settings?lang=en"
+    sent = {"csrf": lan.headers.pop("X-CSRF-Token"), "name": "x"}
+    clock.now += IDLE_SECONDS
+    came = {"Referer": f"{str(lan.base_url).rstrip('/')}{form_page}&saved=1"}
+    lost = await lan.post("/admin/sites/mytho/settings", data=sent, headers=came)
+    door = f"/admin/sign-in?unsaved=1&next={quote(form_page, safe='/')}"
+    assert (lost.status_code, lost.headers["location"]) == (303, door)
+    page = await lan.get(door)
+    assert "what you sent was not saved" in page.text
+    (to,) = fields_of(page.text, "/admin/sign-in")["next"]
+    again = {"name": "lan", "password": PASSWORD, "next": to}
+    back = await lan.post("/admin/sign-in", data=again)
+    assert (back.status_code, back.headers["location"]) == (303, form_page)
+    assert (await lan.get(form_page)).status_code == 200
+    assert "was not saved" not in (await lan.get("/admin/sign-in?next=/admin")).text
+
+
+@pytest.mark.parametrize(
+    ("referrer", "sent_to", "led"),
+    [
+        ("", "/admin/new-site", "/admin/new-site"),
+        ("", "/admin/groups/tinh/remove", "/admin/groups/tinh"),
+        ("", "/admin/sites/mytho/sharing?period=month", "/admin/sites/mytho/sharing?period=month"),
+        ("", "/admin/tokens/x/revoke", "/admin/tokens"),
+        ("{home}/admin/groups/xa/remove", "/admin/groups/xa/edit", "/admin/groups/xa"),
+        ("{home}/admin/sites/mytho/corrections?look=1", "/admin/sites/mytho/peak", None),
+        ("{home}//evil.example/admin", "/admin/new-site", "/admin/new-site"),
+        ("{home}/api/v1/sites", "/admin/new-site", "/admin/new-site"),
+        ("{home}/admin/../evil", "/admin/new-site", "/admin/new-site"),
+        ("https://evil.example/admin/users", "/admin/new-site", "/admin/new-site"),
+        ("//[", "/admin/new-site", "/admin/new-site"),
+    ],
+)
+async def test_who_signs_in_again_is_led_to_a_page_of_this_server(
+    client: httpx.AsyncClient, referrer: str, sent_to: str, led: str | None
+) -> None:
+    home = str(client.base_url).rstrip("/")
+    headers = {"Accept": "text/html", "Referer": referrer.format(home=home)}
+    lost = await client.post(sent_to, data={"name": "x"}, headers=headers)
+    page = await client.get(lost.headers["location"], headers={"Accept": "text/html"})
+    (to,) = fields_of(page.text, "/admin/sign-in")["next"]
+    assert to == (led or referrer.format(home=""))
 
 
 async def test_what_another_page_sends_is_refused(lan: httpx.AsyncClient) -> None:

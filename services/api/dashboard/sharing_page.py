@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from services.api.dashboard.days_text import span_label
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
@@ -20,7 +21,9 @@ from services.api.sites.fields import SiteFields
 from services.api.stats.reports.report_query import ReportQuery
 from services.api.stats.reports.schedules import MAILED_PERIODS
 from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
+from services.api.stats.spans import Period, span_of
 from services.http.errors import ApiError
+from services.model.calendar import to_date
 from services.store.share_links import ShareLink
 
 _FRAME = (
@@ -108,8 +111,18 @@ def _shown(link: ShareLink, page: PageRequest) -> str:
     if query is None:
         return t("sharing.traffic")
     which = t("sharing.report", period=period_name(query.period, t))
-    of_days = t("sharing.of_day", day=query.dates) if query.dates else t("sharing.last")
-    return f"{which}, {of_days}"
+    return f"{which}, {_days_text(query, t)}"
+
+
+def _days_text(query: ReportQuery, t: Language) -> str:
+    """Return of which days a report is, as text."""
+    if not query.dates:
+        return t("sharing.last")
+    if query.period == CUSTOM:
+        span = span_of(CUSTOM, query.dates, 0)
+        return t("sharing.of_days", days=span_label(span, t))
+    day = span_of(Period.DAY, query.dates, 0).first
+    return t("sharing.of_day", day=t.date_of(to_date(day)))
 
 
 def period_name(period: str, t: Language) -> str:

@@ -203,7 +203,7 @@ def _settings(
         erase=page.form.on("erase"),
         zone_from=page.t.moment(site.timezone_from, site.timezone) if zone_waits else "",
         plan=plan,
-        plan_day=to_date(plan.day).isoformat() if plan else "",
+        plan_day=page.t.date_of(to_date(plan.day)) if plan else "",
         plan_from=page.t.moment(plan.at_ms, plan.zone) if plan else "",
         zones=_zones(),
         aliases="\n".join(f"{one.address} {one.page}" for one in site.page_aliases),

@@ -125,6 +125,23 @@ async def test_another_process_knows_of_a_withdrawal_within_a_second(
     await other.stop()
 
 
+async def test_links_to_reports_tell_their_days_in_the_language_of_the_page(
+    client: httpx.AsyncClient,
+) -> None:
+    for period, day in (("month", "2023-12-05"), ("custom", "2023-12-01,2023-12-24")):
+        new = {"name": period, "report": {"period": period, "date": day}}
+        assert (await client.post(SHARES, json=new, headers=ADMIN)).status_code == 201
+    for lang, of_day, of_days in (
+        ("en", "that of 5 Dec 2023", "that of 1 Dec 2023 – 24 Dec 2023"),
+        ("vi", "kỳ có ngày 5/12/2023", "các ngày 1/12/2023 – 24/12/2023"),
+    ):
+        headers = ADMIN | {"Accept": "text/html", "Accept-Language": lang}
+        page = await client.get("/admin/sites/mytho/sharing", headers=headers)
+        assert f", {of_day}</td>" in page.text
+        assert f", {of_days}</td>" in page.text
+        assert "2023-12" not in page.text
+
+
 async def test_what_strangers_invent_asks_the_store_nothing(client: httpx.AsyncClient) -> None:
     made = await make_share(client)
     for secret in ("", "x", "x" * 43, "x" * 5000, made["path"][7:-1], "%00" * 43):

@@ -1,13 +1,16 @@
 """A form that was refused shows what was typed, and the other forms of its page what is saved."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from services.store.interface import Store
 from tests.integration.test_api.form_fields import FormFields, fields_of
 from tests.integration.test_api.people import ADMIN, add_user, browser
+from tests.integration.test_api.world import write_counter, write_views
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -137,3 +140,23 @@ async def test_a_page_that_cannot_be_hidden_stays_in_the_form(chu: httpx.AsyncCl
     form = "/admin/sites/mytho/hidden"
     text = await refused(chu, form, {"page": "no path"})
     assert fields_of(text, form)["page"] == ["no path"]
+
+
+async def test_what_another_time_zone_does_is_told_with_dates_of_the_language(
+    chu: httpx.AsyncClient, store: Store
+) -> None:
+    await write_views(store, "mytho", date(2024, 1, 3), [1])
+    for grain, start in (
+        ("day", date(2024, 1, 3)),
+        ("month", date(2024, 1, 1)),
+        ("year", date(2024, 1, 1)),
+    ):
+        await write_counter(store, "mytho", grain, start, visits=1)
+    page = "/admin/sites/mytho/settings"
+    typed = await shown(chu, page) | {"timezone": ["Asia/Tokyo"]}
+    for lang, told in (
+        ("vi", "ngày 3/1/2024 có 22 giờ"),
+        ("en", "the day 3 Jan 2024 has 22 hours"),
+    ):
+        answer = await chu.post(page, data=typed, headers={"Accept-Language": lang})
+        assert (answer.status_code, told in answer.text) == (200, True), answer.text

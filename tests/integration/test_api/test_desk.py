@@ -237,6 +237,16 @@ async def test_annotations_are_written_changed_removed_and_taken_out(
     ]
 
 
+async def test_no_annotation_is_a_formula_in_a_spreadsheet(client: httpx.AsyncClient) -> None:
+    texts = [f"{sign}1" for sign in "=+-@＝＋－＠"]
+    for text in texts:
+        body = {"day": "2024-01-02", "text": text}
+        assert (await client.post(NOTES, json=body, headers=ADMIN)).status_code == 201
+    file = await client.get(NOTES, params={"format": "csv"}, headers=ADMIN)
+    written = [line.split(",")[1] for line in file.text.splitlines()[1:]]
+    assert sorted(written) == sorted(f'"\'{text}"' for text in texts)
+
+
 async def test_each_bad_annotation_is_refused_and_said(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from services.api.access.fields import TEXT_PATTERN
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.sites.desk.annotations import MAX_TEXT, Annotations
 from services.api.sites.registry import Registry
+from services.api.stats.answers import FORMULA
 from services.http.errors import bad_request
 from services.model.account import Role
 from services.model.calendar import to_date, to_day
@@ -25,8 +26,6 @@ COLUMNS = ("day", "text", "author")
 _OR_CSV: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"content": {"text/csv": {"schema": {"type": "string"}}}}
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula."""
 
 Text = Annotated[
     str, Field(min_length=1, max_length=MAX_TEXT, pattern=TEXT_PATTERN, description="on one line")
@@ -150,4 +149,4 @@ def csv_file(site: Site, written: Iterable[Annotation], columns: Iterable[str]) 
 
 
 def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) else text

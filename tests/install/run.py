@@ -11,6 +11,10 @@ SECTION = "Without containers"
 NAME = "thongke.example.vn"
 CURL = f"curl -sk --max-time 30 --resolve {NAME}:443:127.0.0.1"
 ANSWERS, STOP = "/run/answers", "/run/stop"
+UNITS = (
+    *("luot-api@8002", "luot-api@8012", "luot-ingest@8001", "luot-ingest@8011"),
+    "luot-aggregator",
+)
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
@@ -90,9 +94,11 @@ def upgrade(
 ) -> tuple[int, int]:
     """Run every command of an upgrade while hits come in; return how many were, and were refused.
 
-    Raises AssertionError when another number of hits is counted.
+    Raises AssertionError when another number of hits is counted, or a unit was not restarted.
     """
     machine = luot.machine
+    show = f"systemctl show --property MainPID --value {' '.join(UNITS)}"
+    before = machine.run(show).split()
     machine.run(
         f"rm -f {ANSWERS} {STOP}\n"
         f"(while test ! -e {STOP}; do {luot.hit_command()} >>{ANSWERS}; echo >>{ANSWERS};"
@@ -101,6 +107,7 @@ def upgrade(
     for block in commands(UPGRADE, SECTION):
         if not skip(block):
             _run(machine, block, say)
+    assert not set(before) & set(machine.run(show).split()), "some still run the old version"
     machine.run(f"touch {STOP}; until test -e {STOP}ped; do sleep 0.1; done")
     answers = machine.run(f"cat {ANSWERS}").split()
     taken = answers.count("202")

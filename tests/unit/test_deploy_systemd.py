@@ -12,7 +12,7 @@ from services.cli.settings import ClientSettings
 from services.ingest.settings import IngestSettings
 from services.settings import Settings, StoreSettings
 from tests.require import program
-from tests.servers.install_page import INSTALL, commands
+from tests.servers.install_page import INSTALL, UPGRADE, commands
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/systemd"
@@ -198,6 +198,31 @@ def test_the_commands_of_an_operator_find_both_stores_and_the_token(secrets: Pat
     # The programs are where the page installs them, and the units start them.
     assert "export PATH=$PATH:/opt/luot/bin\n" in block
     assert all("ExecStart=/opt/luot/bin/luot " in named(name) for name in SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        ("", ["api@8002", "api@8012", "ingest@8001", "ingest@8011", "aggregator"]),
+        ("curl 8012", ["api@8002", "api@8012"]),
+        ("systemctl luot-ingest@8001", ["api@8002", "api@8012", "ingest@8001"]),
+    ],
+)
+def test_an_upgrade_ends_at_the_first_unit_that_is_not_ready(
+    tmp_path: Path, broken: str, expected: list[str]
+) -> None:
+    [loop] = [block for block in commands(UPGRADE, "Without containers") if "for unit" in block]
+    failing, _, of = broken.partition(" ")
+    for name in ("systemctl", "curl"):
+        stub = tmp_path / name
+        fails = f'case "$*" in *{of}*) exit 1 ;; esac\n' if name == failing else ""
+        stub.write_text(f'#!/bin/sh\necho {name} "$@" >>{tmp_path}/ran\n{fails}')
+        stub.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["sh", "-c", loop], env=environ, capture_output=True, check=False)
+    ran = (tmp_path / "ran").read_text("utf-8")
+    restarted = re.findall(r"^systemctl restart luot-(\S+)$", ran, re.MULTILINE)
+    assert restarted == expected
 
 
 def test_a_restore_stops_whatever_writes_and_starts_it_again() -> None:

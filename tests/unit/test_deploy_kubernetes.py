@@ -312,6 +312,29 @@ def test_production_survives_the_loss_of_a_machine() -> None:
         assert machine["whenUnsatisfiable"] == "DoNotSchedule"
 
 
+@pytest.mark.parametrize("overlay", ["production", "many"])
+@each_service
+def test_a_machine_that_takes_no_pods_keeps_none_pending(overlay: str, name: str) -> None:
+    machine, zone = pod(overlay, name)["topologySpreadConstraints"]
+    assert machine["topologyKey"] == "kubernetes.io/hostname"
+    # Drained or lost, it would count as one that has none of them.
+    assert (machine["whenUnsatisfiable"], machine["nodeTaintsPolicy"]) == ("DoNotSchedule", "Honor")
+    assert zone["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+@each_overlay
+def test_an_upgrade_waits_for_everything_that_is_replaced(overlay: str) -> None:
+    page = (ROOT / "docs/upgrade.md").read_text("utf-8").partition("\n## On Kubernetes\n")[2]
+    waited = set(re.findall(r"^kubectl .*rollout status (\S+)$", page, re.MULTILINE))
+    replaced = {
+        f"{one['kind'].lower()}/{one['metadata']['name']}"
+        for kind in ("StatefulSet", "Deployment")
+        for one in objects(overlay, kind)
+        if one["metadata"]["labels"]["app.kubernetes.io/component"] in SERVICES
+    }
+    assert waited == replaced
+
+
 def test_the_operator_reads_the_metrics_of_every_service_once() -> None:
     [monitor] = objects("production", "ServiceMonitor")
     [(key, value)] = [

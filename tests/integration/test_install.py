@@ -63,6 +63,13 @@ def test_each_service_can_reach_what_is_its_own_and_nothing_else(
     assert "admin_token" in environ("luot-api@8002")
 
 
+def test_each_service_tells_since_when_it_runs(luot: Installed, machine: Machine) -> None:
+    luot.total()
+    for port in (8001, 8011, 8002, 8012, 8003):
+        told = machine.run(f"curl -sf http://127.0.0.1:{port}/metrics")
+        assert "\nprocess_start_time_seconds " in told
+
+
 def test_a_service_that_is_killed_comes_back(luot: Installed, machine: Machine) -> None:
     machine.run("systemctl kill --signal=KILL luot-aggregator luot-ingest@8001")
     assert luot.hit() == "202"

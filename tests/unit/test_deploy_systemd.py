@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
@@ -93,6 +94,22 @@ def test_all_units_of_services_are_hardened_alike() -> None:
     block = re.compile(r"^CapabilityBoundingSet=.*?^IPAddressAllow=.*?$", re.MULTILINE | re.DOTALL)
     blocks = {name: block.search(named(name)) for name in SETTINGS}
     assert len({found[0] if found else name for name, found in blocks.items()}) == 1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_what_has_metrics_sees_when_the_machine_started(name: str, tmp_path: Path) -> None:
+    shown = "ProcSubset=pid\n" not in named(name)
+    assert shown == (name in OURS)
+    # Where only processes are shown, /proc/stat is missing, and with it every process_* metric:
+    # LuotRestarts reads process_start_time_seconds.
+    registry = CollectorRegistry()
+    (tmp_path / "self").symlink_to("/proc/self")
+    ProcessCollector(proc=str(tmp_path), registry=registry)
+    assert list(registry.collect()) == []
+    (tmp_path / "stat").symlink_to("/proc/stat")
+    registry = CollectorRegistry()
+    ProcessCollector(proc=str(tmp_path), registry=registry)
+    assert "process_start_time_seconds" in {metric.name for metric in registry.collect()}
 
 
 @pytest.fixture

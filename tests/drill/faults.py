@@ -184,14 +184,12 @@ async def evicting(plant: Plant) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def nobody_comes(plant: Plant) -> AsyncIterator[None]:
-    """Readers stop coming, as behind a web server that lost its route; the probe is away, too."""
+    """Readers stop coming, as from portals that lost the script; the probe still does."""
     # Many more than 0.1 a second over three hours, as those pass here.
     await plant.hits_come(round(3 * 3600 / plant.factor))
     plant.readers_come.clear()
-    plant.probe.stop()
     yield
     plant.readers_come.set()
-    await asyncio.to_thread(plant.probe.start)
 
 
 @asynccontextmanager

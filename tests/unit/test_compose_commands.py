@@ -1,6 +1,7 @@
 """The containers that run a command of Luot, and those that watch, fit what they run and read."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from services.cli.main import app
 from services.cli.settings import ProbeSettings
 from services.settings import StoreSettings
 from tests.require import program
-from tests.unit.compose_file import CONTAINERS, DEPLOY, DOCKERFILE, environment, filled, made
+from tests.unit.compose_file import CONTAINERS, DEPLOY, DOCKERFILE, ROOT, environment, filled, made
 
 COMMANDS = ("backup", "verify")
+RULES = sorted((DEPLOY / "monitoring/rules").glob("*.yml"))
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,55 @@ def test_the_probe_asks_the_public_address_and_believes_its_certificate(
     shown = [program("openssl"), "verify", "-CAfile", str(believed), str(proxy)]
     subprocess.run(shown, check=True, capture_output=True)
     assert believed.read_text("utf-8").count("BEGIN CERTIFICATE") > 50
+
+
+def commands() -> list[list[str]]:
+    """Return the words of every command of an alert, and of Compose in the runbook."""
+    rules = [yaml.safe_load(path.read_text("utf-8")) for path in RULES]
+    typed = [
+        rule["annotations"]["command"]
+        for file in rules
+        for group in file["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    page = (ROOT / "docs/runbook.md").read_text("utf-8")
+    typed += re.findall(r"`(docker compose [^`]+)`", page)
+    return [shlex.split(line.partition(" | ")[0]) for line in typed]
+
+
+def test_what_an_alert_tells_to_type_is_there_on_a_host_of_compose() -> None:
+    there = {"docker", "luot", "curl", "df", "timedatectl", "certbot"}
+    assert {words[0] for words in commands()} <= there
+    # Those of an operator go to a container that reaches the stores, and nothing outside.
+    assert {words[1] for words in commands() if words[0] == "luot"} <= {"doctor", "site"}
+
+
+def test_a_command_of_the_runbook_names_containers_that_there_are() -> None:
+    named = set()
+    for words in commands():
+        if words[:2] != ["docker", "compose"]:
+            continue
+        profile = words[3] if words[2] == "--profile" else None
+        verb, *rest = words[4 if profile else 2 :]
+        names = [word for word in rest if re.fullmatch(r"[a-z][\w-]*", word)]
+        if verb in ("exec", "run"):
+            names = names[:1]
+        if verb == "exec":
+            assert profile in CONTAINERS[names[0]].get("profiles", [None]), words
+        named |= set(names)
+    assert {"probe", "alertmanager", "redis"} < named
+    assert named <= CONTAINERS.keys()
+
+
+def test_a_probe_by_hand_has_what_the_one_that_runs_has() -> None:
+    # It asks the public address, which the networks of the other containers do not lead to.
+    assert "outside" in CONTAINERS["probe"]["networks"]
+    assert not {"outside", "front"} & set(CONTAINERS["luot"]["networks"])
+    assert {"LUOT_URL", "SSL_CERT_FILE"} <= CONTAINERS["probe"]["environment"].keys()
+    for words in commands():
+        if "probe" in words and "exec" in words:
+            takes_options(words[words.index("luot") + 1 :])
 
 
 def test_prometheus_scrapes_containers_that_serve_what_it_asks_for() -> None:

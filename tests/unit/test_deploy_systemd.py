@@ -252,6 +252,21 @@ def test_a_restore_stops_whatever_writes_and_starts_it_again() -> None:
     assert set(stopped.split()) == set(started.split()) == units
 
 
+def test_the_runbook_starts_units_that_there_are() -> None:
+    page = (ROOT / "docs/runbook.md").read_text("utf-8")
+    packages = "".join(commands(INSTALL, "Without containers"))
+    [stores] = re.findall(r"^systemctl restart (.+-server .+)$", packages, re.MULTILINE)
+    known = {*stores.split(), *(unit.name.partition(".")[0].partition("@")[0] for unit in UNITS)}
+    started = re.findall(r"`systemctl (?:re)?start '?([\w-]+)[^`]*`", page)
+    assert set(started) <= known
+    # What is started with Compose is started without it, too.
+    for line in page.splitlines():
+        for service in re.findall(r"`docker compose (?:up -d|restart) ?(\w*)`", line):
+            found = re.findall(r", or `systemctl (?:re)?start '?([\w-]+)", line)
+            unit = f"{service}-server" if f"{service}-server" in known else "luot-"
+            assert [one for one in found if one.startswith(unit)], line
+
+
 def test_the_page_puts_the_host_name_everywhere_into_the_file_of_the_web_server(
     tmp_path: Path,
 ) -> None:

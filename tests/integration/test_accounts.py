@@ -5,8 +5,11 @@ what each may not, on the real servers.
 """
 
 import re
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import redis
@@ -15,6 +18,7 @@ from clickhouse_driver.errors import Error, ErrorCodes, ServerException
 
 from services.log import keys as log_keys
 from services.state import keys as state_keys
+from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.redis import RedisServer
 from tests.servers.system import System
@@ -131,6 +135,56 @@ def test_an_account_of_redis_may_do_what_it_must_and_nothing_else(
             with pytest.raises(redis.exceptions.ResponseError) as refused:
                 client.execute_command(*command)
             assert re.search(r"no permissions|can't (run this|access)", str(refused.value)), command
+
+
+def test_the_admin_of_redis_changes_its_settings_and_sees_no_key(
+    denied: RedisServer, luot: System
+) -> None:
+    with client_of(denied, luot, "admin") as client:
+        for setting, value in (("appendonly", "yes"), ("maxmemory-policy", "noeviction")):
+            client.config_set(setting, value)
+            assert client.config_get(setting) == {setting: value}
+        assert client.info("persistence")["aof_enabled"] == 1
+        changes = ("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        for command in [*MAY_NOT["exporter"], *(one for one in DESTROY if one != changes)]:
+            with pytest.raises(redis.exceptions.ResponseError, match=r"no permissions|can't"):
+                client.execute_command(*command)
+
+
+def test_the_runbook_switches_the_file_on_and_a_restart_then_loses_nothing(
+    luot: System, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/runbook.md").read_text("utf-8")
+    section = page.partition("\n## RedisNotDurable\n")[2].partition("\n## ")[0]
+    [command] = re.findall(r"^printf .* docker compose .*$", section, re.MULTILINE)
+    until = dict(re.findall(r"`(aof_\w+):(\w+)`", section))
+    accounts = ("--aclfile", str(luot.accounts.shipped_acl))
+    server = RedisServer(tmp_path / "redis", None, *accounts, "--appendonly", "no")
+    (tmp_path / "admin").write_text(luot.accounts.password("admin"))
+    for written, here in (
+        ("sudo cat deploy/secrets/passwords/admin", f"cat {tmp_path}/admin"),
+        ("docker compose exec -T redis valkey-cli", f"{program('redis-cli')} -p {server.port}"),
+    ):
+        assert written in command
+        command = command.replace(written, here)
+
+    def persistence() -> dict[str, str]:
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("OK\nOK\n"), done.stdout
+        return dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
+
+    with server:
+        with client_of(server, luot, "api") as client:
+            client.set(SESSION, "s")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not until.items() <= persistence().items():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        server.options = accounts
+        server.kill()
+        server.start()
+        with client_of(server, luot, "api") as client:
+            assert client.get(SESSION) == b"s"
 
 
 def test_a_wrong_password_is_no_account(denied: RedisServer) -> None:

@@ -34,7 +34,7 @@ class Accounts:
         self.redis_options = ("--aclfile", str(self.acl))
 
     def password(self, role: str) -> str:
-        """Return the password of ingest, aggregator, api, luot or exporter."""
+        """Return the password of ingest, aggregator, api, luot, exporter or admin."""
         return (self._folder / "passwords" / role).read_text("utf-8").strip()
 
     def redis_url(self, role: str, port: int) -> str:

@@ -222,6 +222,22 @@ def test_many_processes_need_a_larger_machine(machine: Machine, more: str) -> No
 
 UPGRADED = """#!/bin/sh
 case "$*" in
+    "inspect -f {{.State.StartedAt}} "*) date -u -d "$TEST_STARTED" +%Y-%m-%dT%H:%M:%S.123456789Z ;;
+    "compose exec -T "*" find "*)
+        # What a container has below / is below a folder of the test.
+        service=$4
+        shift 5
+        for word; do
+            shift
+            case $word in /*) word=$TEST_FILES/$service$word ;; esac
+            set -- "$@" "$word"
+        done
+        find "$@"
+        ;;
+    "compose up -d --no-deps --force-recreate "*)
+        echo "${*##* }" >>"$TEST_UPGRADED"
+        echo "${*##* }" >>"$TEST_FILES/recreated"
+        ;;
     "compose version") ;;
     "compose config --services") tr ' ' '\\n' <"$TEST_SERVICES" ;;
     "compose up -d --no-deps "*) echo "${*##* }" >>"$TEST_UPGRADED" ;;
@@ -230,10 +246,11 @@ esac
 """
 
 
-@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.many.yml"])
-def test_an_upgrade_replaces_the_stores_then_the_services_one_after_the_other(
-    machine: Machine, tmp_path: Path, file: str
-) -> None:
+def upgraded(machine: Machine, file: str, started: str = "now") -> list[str]:
+    """Run deploy/upgrade; return the services in the order in which they are brought up.
+
+    Their containers run since then. What they read is in the folder `files`, each in its own.
+    """
     shutil.copy2(ROOT / "deploy/upgrade", machine.folder / "deploy")
     programs = machine.folder / "bin"
     (programs / "docker").write_text(UPGRADED)
@@ -241,10 +258,16 @@ def test_an_upgrade_replaces_the_stores_then_the_services_one_after_the_other(
     (programs / "sleep").chmod(0o755)
     containers = yaml.safe_load((ROOT / file).read_text("utf-8"))["services"]
     always = [name for name, one in containers.items() if "profiles" not in one]
-    names, upgraded = tmp_path / "names", tmp_path / "upgraded"
+    names, brought_up = machine.folder / "names", machine.folder / "upgraded"
     names.write_text(" ".join(always))
-    upgraded.touch()
-    environ = {"TEST_SERVICES": str(names), "TEST_UPGRADED": str(upgraded)}
+    brought_up.touch()
+    (machine.folder / "files").mkdir(exist_ok=True)
+    environ = {
+        "TEST_SERVICES": str(names),
+        "TEST_UPGRADED": str(brought_up),
+        "TEST_FILES": str(machine.folder / "files"),
+        "TEST_STARTED": started,
+    }
     done = subprocess.run(
         [machine.folder / "deploy/upgrade"],
         capture_output=True,
@@ -252,10 +275,76 @@ def test_an_upgrade_replaces_the_stores_then_the_services_one_after_the_other(
         env={**machine.environ, **environ},
     )
     assert done.returncode == 0, done.stderr
-    found = upgraded.read_text().split()
+    return brought_up.read_text().split()
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.many.yml"])
+def test_an_upgrade_replaces_the_stores_then_the_services_one_after_the_other(
+    machine: Machine, file: str
+) -> None:
+    found = upgraded(machine, file)
+    containers = yaml.safe_load((ROOT / file).read_text("utf-8"))["services"]
+    always = [name for name, one in containers.items() if "profiles" not in one]
     kinds = [re.sub(r"(-\d)+$", "", name) for name in found]
     stores = ["redis", "zookeeper", "clickhouse", "kafka"]
     order = [*stores, "ingest", "api", "aggregator", "backup", "proxy"]
     assert kinds == sorted(kinds, key=order.index)
     jobs = {"setup", "migrate", "log-create"}
     assert sorted(found) == sorted(set(always) - jobs)
+
+
+READ_AT_START = {
+    "docker-compose.yml": {
+        "redis": ["etc/luot/redis.conf", "run/luot/users.acl"],
+        "clickhouse": ["etc/clickhouse-server/config.d/luot.xml"],
+        "api-2": ["run/luot/redis_url"],
+    },
+    "docker-compose.many.yml": {
+        "redis": ["run/luot/users.acl"],
+        "zookeeper-2": ["etc/luot/zoo.cfg"],
+        "clickhouse-1-2": ["etc/clickhouse-server/config.d/luot-replicas.xml"],
+        "kafka-3": ["etc/luot/broker.properties", "run/luot/brokers.properties"],
+    },
+}
+
+
+@pytest.mark.parametrize("file", READ_AT_START)
+def test_an_upgrade_replaces_once_what_runs_with_files_that_changed(
+    machine: Machine, file: str
+) -> None:
+    for service, names in READ_AT_START[file].items():
+        for name in names:
+            path = machine.folder / "files" / service / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            # As unpacking leaves it.
+            os.utime(path, (0, 0))
+    # What Redis does not read, and what the servers of ClickHouse read again by themselves.
+    for name in ("redis/etc/luot/users.acl", "clickhouse/etc/clickhouse-server/users.d/luot.xml"):
+        path = machine.folder / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    recreated = machine.folder / "files/recreated"
+    again = upgraded(machine, file, started="1 hour ago")
+    assert sorted(recreated.read_text().split()) == sorted(READ_AT_START[file])
+    assert len(again) == len(set(again)), "each is brought up once"
+
+    recreated.write_text("")
+    upgraded(machine, file, started="1 minute")
+    assert recreated.read_text() == ""
+
+
+def test_an_upgrade_looks_at_files_that_are_mounted() -> None:
+    script = (ROOT / "deploy/upgrade").read_text("utf-8")
+    read = script.partition("read_at_start() {")[2].partition("\n}")[0]
+    files = re.findall(r" (/[\w./-]+)", read)
+    assert len(files) > 8
+    services = [
+        one
+        for file in READ_AT_START
+        for one in yaml.safe_load((ROOT / file).read_text("utf-8"))["services"].values()
+    ]
+    volumes = [volume for one in services for volume in one.get("volumes", ())]
+    mounted = [volume.removesuffix(":ro").rpartition(":")[2] for volume in volumes]
+    for file in files:
+        assert any(Path(file).is_relative_to(place) for place in mounted), file

@@ -118,6 +118,7 @@ def upgrade(
 
 def _run(machine: Machine, block: str, say: Callable[[str], None]) -> str:
     started = time.monotonic()
-    said = machine.run(block, network=needs_network(block))
+    # Of a machine that was hardened.
+    said = machine.run(f"umask 077\n{block}", network=needs_network(block))
     say(f"{block.rstrip()}\n# {time.monotonic() - started:.0f} s\n{said}")
     return said

@@ -61,6 +61,8 @@ def machine(tmp_path: Path) -> Machine:
     (tmp_path / "deploy").mkdir()
     for name in ("check", "compose.sh", "certificate"):
         shutil.copy2(ROOT / "deploy" / name, tmp_path / "deploy")
+    for path in (tmp_path / "deploy").iterdir():
+        path.chmod(path.stat().st_mode | 0o044)
     (tmp_path / ".env").write_text("PUBLIC_HOST=thongke.example.vn\n")
     head = "  sl  local_address rem_address   st\n"
     for name, text in {
@@ -134,6 +136,34 @@ def test_versions_clock_and_name_are_looked_at(
     found, said = machine.check(**environ)
     assert found == status, said
     assert expected in said
+
+
+@pytest.mark.parametrize("closed", ["redis/redis.conf", "monitoring/rules/", "ready"])
+def test_files_that_the_containers_cannot_read_are_found_and_the_advice_opens_them(
+    machine: Machine, closed: str
+) -> None:
+    deploy = machine.folder / "deploy"
+    path = deploy / closed
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # As under a umask of 027.
+    if closed.endswith("/"):
+        path.mkdir()
+        path.chmod(0o750)
+    else:
+        path.touch()
+        path.chmod(0o640)
+    # It is another user's, and the folder around it is closed.
+    secrets = deploy / "secrets/redis"
+    secrets.mkdir(parents=True)
+    secrets.parent.chmod(0o700)
+    status, said = machine.check()
+    assert status == 1, said
+    assert f"✗ the containers cannot read deploy/{closed.rstrip('/')}\n" in said
+    [advice] = re.findall(r": (umask 022 && find .+)$", said, re.MULTILINE)
+    subprocess.run(["sh", "-c", advice], cwd=machine.folder, check=True)
+    status, said = machine.check()
+    assert status == 0, said
+    assert secrets.parent.stat().st_mode & 0o077 == 0
 
 
 def test_ports_that_were_chosen_are_the_ones_looked_at(machine: Machine) -> None:

@@ -217,6 +217,14 @@ def test_the_commands_of_an_operator_find_both_stores_and_the_token(secrets: Pat
     assert all("ExecStart=/opt/luot/bin/luot " in named(name) for name in SETTINGS)
 
 
+@pytest.mark.parametrize("page", [INSTALL, UPGRADE])
+def test_what_services_read_is_installed_for_everybody(page: Path) -> None:
+    # tests/install/run.py runs the pages under a stricter umask.
+    for block in commands(page, "Without containers"):
+        if "pip install" in block:
+            assert block.startswith("umask 022\n")
+
+
 @pytest.mark.parametrize(
     ("broken", "expected"),
     [

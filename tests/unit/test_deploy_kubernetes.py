@@ -120,7 +120,7 @@ def test_every_pod_is_restricted_and_limited(overlay: str) -> None:
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     found = dict(pods(overlay))
     more = {"small": (), "production": ("probe",), "many": ("probe", "log", *STORES)}
-    assert set(found) == {*SERVICES, *JOBS, *more[overlay]}
+    assert set(found) == {*SERVICES, *JOBS, "operator", *more[overlay]}
     for component, spec in pods(overlay):
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
@@ -169,13 +169,73 @@ def test_a_job_runs_a_command_that_there_is_with_its_settings(
     command.commands[name].make_context(name, words[1:])
 
 
+@each_overlay
+def test_the_pod_of_an_operator_is_started_by_hand_and_finds_stores_and_backups(
+    overlay: str, secrets: Path
+) -> None:
+    StoreSettings.read(environment(overlay, "operator", secrets))
+    operator = the(overlay, "CronJob", "luot-operator")["spec"]
+    assert operator["suspend"] is True
+    backup, own = (
+        {one["name"]: one["mountPath"] for one in container(overlay, name)["volumeMounts"]}
+        for name in ("backup", "operator")
+    )
+    assert own == backup
+    assert pod(overlay, "operator")["volumes"] == pod(overlay, "backup")["volumes"]
+    assert "args" not in container(overlay, "operator")
+
+
+@each_overlay
+@pytest.mark.parametrize("page", ["backup.md", "kubernetes.md"])
+def test_commands_of_an_operator_are_typed_into_a_pod_that_there_is(
+    overlay: str, page: str
+) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    [block] = [
+        block
+        for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        if "cronjob/luot-operator" in block
+    ]
+    cronjobs = set(re.findall(r"\bcronjob[ /](\S+)", block))
+    assert "luot-operator" in cronjobs
+    for name in cronjobs:
+        the(overlay, "CronJob", name)
+    for name in re.findall(r"\bdeployment/(\S+)", block):
+        the(overlay, "Deployment", name)
+    for line in re.findall(r"exec -it job/luot-operator -- luot (.+)$", block, re.MULTILINE):
+        words = line.split()
+        command: Any = typer.main.get_command(app)
+        context = command.commands[words[0]].make_context(words[0], words[1:])
+        if "folder" in context.params:
+            places = [one["mountPath"] for one in container(overlay, "operator")["volumeMounts"]]
+            assert str(context.params["folder"].parent) in places
+
+
+def test_a_restore_on_kubernetes_stops_whatever_writes_and_starts_it_again() -> None:
+    page = (ROOT / "docs/backup.md").read_text("utf-8").partition("\n## Restore\n")[2]
+    before, _, after = page.partition("-- luot restore /backups/")
+    scaled = [
+        {
+            name
+            for line in re.findall(rf"scale (.+) --replicas={number}$", part, re.MULTILINE)
+            for name in line.split()
+        }
+        for part, number in ((before, "0"), (after, "[1-9]"))
+    ]
+    assert scaled == [{"deployment/luot-aggregator", "deployment/luot-api"}] * 2
+    suspended = [
+        re.findall(r"patch cronjob (\S+) .*\"suspend\": (\w+)", part) for part in (before, after)
+    ]
+    assert suspended == [[("luot-backup", "true")], [("luot-backup", "false")]]
+
+
 def test_the_job_that_migrates_is_a_new_one_for_each_version() -> None:
     [job] = objects("small", "Job")
     assert job["metadata"]["name"] == f"luot-migrate-{__version__}"
 
 
 @each_overlay
-@pytest.mark.parametrize("name", [*SERVICES, *JOBS])
+@pytest.mark.parametrize("name", [*SERVICES, *JOBS, "operator"])
 def test_a_pod_has_the_secrets_of_its_service_and_no_other(overlay: str, name: str) -> None:
     secret = name if name in SERVICES else "operator"
     named = [

@@ -199,8 +199,8 @@ def test_both_sides_of_each_way_to_a_store_are_open_and_no_other() -> None:
     out, into = ways("egress", "to"), ways("ingress", "from")
     assert out == into
     clients = {(who, whom) for who, whom, _ in out if who not in STORES}
-    of_log = {"ingest", "aggregator", "api", "backup", "doctor", "log"}
-    of_store = {"aggregator", "api", "migrate", "backup", "doctor"}
+    of_log = {"ingest", "aggregator", "api", "backup", "doctor", "operator", "log"}
+    of_store = {"aggregator", "api", "migrate", "backup", "doctor", "operator"}
     assert clients == {(who, "kafka") for who in of_log} | {(who, "clickhouse") for who in of_store}
     assert {(who, whom) for who, whom, _ in out if who in STORES} == {
         *((store, store) for store in STORES),

@@ -10,6 +10,7 @@ import msgspec
 
 from services.access_log.file import LogFile
 from services.access_log.parts import Imported
+from services.runtime.reasons import reason
 
 AWAY_SECONDS = 120.0
 """How long to retry while Luot does not answer; it may be restarting."""
@@ -168,7 +169,7 @@ class ImportClient:
             try:
                 answer = self._api.send(method, self._path + path, **more)
             except httpx.HTTPError as error:
-                problem = f"{self._api.url} cannot be reached: {str(error) or type(error).__name__}"
+                problem = f"{self._api.url} cannot be reached: {reason(error)}"
             else:
                 if answer.is_success:
                     if waited:

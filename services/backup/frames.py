@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import msgspec
 
 from services.backup.folder import BackupError
+from services.runtime.reasons import reason
 from services.store.portable import Begin, End, Piece
 
 Message = Begin | Piece | End
@@ -58,5 +59,5 @@ async def fetch(url: str, token: str) -> AsyncGenerator[Message, None]:
                 yield message
     except httpx.HTTPError as error:
         raise BackupError(
-            f"{url} cannot be read: {str(error) or type(error).__name__}; is Luot running there?"
+            f"{url} cannot be read: {reason(error)}; is Luot running there?"
         ) from None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from services.cli.terminal import fail
+from services.runtime.reasons import reason
 
 if TYPE_CHECKING:
     import httpx
@@ -31,7 +32,7 @@ def examine_page(url: str) -> "list[Check]":
         try:
             answer, text = _fetched(http, url)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            fail(f"{url} cannot be fetched: {str(error) or type(error).__name__}")
+            fail(f"{url} cannot be fetched: {reason(error)}")
         kind = answer.headers.get("content-type", "")
         findings.add(
             "answer",
@@ -75,7 +76,7 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
         findings.add(
             "Luot",
             False,
-            f"{tag.origin} cannot be reached from here: {str(error) or type(error).__name__}",
+            f"{tag.origin} cannot be reached from here: {reason(error)}",
             "check its address, certificate and firewall: browsers must reach it, too",
         )
         return
@@ -91,7 +92,7 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
         + ("" if whole else ", but not with the bytes that `integrity` names"),
         "use the line that `luot snippet` prints",
     )
-    reason = hit.headers.get("x-luot-dropped", "") if hit.is_success else f"{hit.status_code}"
+    dropped = hit.headers.get("x-luot-dropped", "") if hit.is_success else f"{hit.status_code}"
     site, host = tag.site or "the site of its host", urlsplit(page).hostname
     advice = {
         "unknown_site": "there is no such site: `luot site list` lists the sites",
@@ -100,10 +101,10 @@ def _ask_luot(http: "httpx.Client", tag: "Tag", page: str, findings: "Findings")
     }
     # Where nothing takes hits, there is no Luot, or its web server does not pass them on.
     known = {"prefetch": True, "unknown_site": False, "foreign_host": False, "404": False}
-    ok = known.get(reason)
+    ok = known.get(dropped)
     findings.add(
         "site",
         ok,
-        f"pages of {host} are counted on {site}" if ok else f"{site}: Luot answers {reason!r}",
-        advice.get(reason, "check /readyz of Luot"),
+        f"pages of {host} are counted on {site}" if ok else f"{site}: Luot answers {dropped!r}",
+        advice.get(dropped, "check /readyz of Luot"),
     )

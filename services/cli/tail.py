@@ -10,6 +10,7 @@ import typer
 
 from services.cli.connection import Admin, Data, connected, not_luot, reason
 from services.cli.terminal import fail
+from services.runtime import reasons
 
 app = typer.Typer()
 
@@ -91,7 +92,7 @@ def _answer(admin: Admin, site: str | None, seconds: float, reached: str) -> Ite
                 not_luot(answer, admin.url)
             yield from answer.iter_lines()
     except httpx.HTTPError as error:
-        fail(f"connection to {admin.url} lost: {str(error) or type(error).__name__}")
+        fail(f"connection to {admin.url} lost: {reasons.reason(error)}")
 
 
 def _line(text: str, colour: bool) -> str:

@@ -84,7 +84,7 @@ class FetchedPage:
                 # Unpacking a lot must not block other work.
                 await asyncio.sleep(0)
         except httpx.HTTPError as error:
-            why = str(error) or type(error).__name__
+            why = reason(error)
             raise FetchError(f"{shown(self.url)} breaks off: {why}") from None
         except zlib.error as error:
             raise FetchError(f"{shown(self.url)} cannot be unpacked: {error}") from None

@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl, urljoin
 
 import msgspec
 
+from services.runtime.json_errors import NOT_JSON
+
 T = TypeVar("T")
 
 PAGEVIEW = "pageview"
@@ -84,7 +86,7 @@ def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw) -> T:
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$.")
         raise EventError({where.rstrip("`") or "request": [message]}) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise EventError({"request": [f"the body is not a JSON object: {error}"]}) from None
 
 
@@ -162,7 +164,7 @@ def _link(properties: Any) -> str:
     if isinstance(properties, str):
         try:
             properties = msgspec.json.decode(properties)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             return str(properties)
     url = properties.get(_LINK) if isinstance(properties, dict) else None
     return url if isinstance(url, str) else ""

@@ -11,6 +11,7 @@ from services.ingest.sites_file import SitesFile
 from services.log import keys as log_keys
 from services.model.hosts import MAX_LENGTH, fold
 from services.model.site import ANY_HOST, Site
+from services.runtime.json_errors import NOT_JSON
 from services.state.sites import PublishedSites
 from services.state.state import State
 
@@ -101,7 +102,7 @@ class SiteLookup:
             slug = key.decode(errors="replace")
             try:
                 sites[slug] = _decoder.decode(value)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except NOT_JSON as error:
                 _log.error("site %s: %s; keeping what was known of it", slug, error)
                 if slug in self._sites:
                     sites[slug] = self._sites[slug]

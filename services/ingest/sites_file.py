@@ -14,6 +14,7 @@ from secrets import token_hex
 import msgspec
 
 from services.ingest.spool.segment import sync_folder
+from services.runtime.json_errors import NOT_JSON
 from services.runtime.outage import Outage
 
 _log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class SitesFile:
             copy = msgspec.json.decode(path.read_bytes(), type=_Copy)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (OSError, *NOT_JSON) as error:
             _log.warning("%s: the copy of the sites cannot be read: %s", path, error)
             return None
         if copy.partitions != self._partitions:

@@ -12,6 +12,7 @@ import msgspec
 
 from services import __version__
 from services.probe.outcome import Outcome, ProbeResult
+from services.runtime.reasons import reason
 
 ANSWER_SECONDS = 10.0
 """The timeout of a response: a reader would have left by then."""
@@ -110,12 +111,12 @@ class Probe:
         )
         if answer.status_code != httpx.codes.ACCEPTED:
             raise _refused("the hit", answer)
-        if reason := answer.headers.get("X-Luot-Dropped"):
-            raise _FailedError(Outcome.REFUSED, self._advice(reason))
+        if dropped := answer.headers.get("X-Luot-Dropped"):
+            raise _FailedError(Outcome.REFUSED, self._advice(dropped))
 
-    def _advice(self, reason: str) -> str:
-        said = f"the hit does not count: {reason}"
-        if reason in ("unknown_site", "foreign_host", "foreign_page"):
+    def _advice(self, dropped: str) -> str:
+        said = f"the hit does not count: {dropped}"
+        if dropped in ("unknown_site", "foreign_host", "foreign_page"):
             return f"{said}; make the site: luot site add {self._site} --host {self.host}"
         return said
 
@@ -168,7 +169,7 @@ class Probe:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await client.send(request)
         except (httpx.HTTPError, TimeoutError) as error:
-            why = str(error) or type(error).__name__
+            why = reason(error)
             said = f"{request.method} {self._origin}{request.url.path}: no answer: {why}"
             raise _FailedError(Outcome.UNREACHABLE, said) from None
 

@@ -13,6 +13,7 @@ import msgspec
 from services.access_log.formats.addresses import forwarded_for, reader_of
 from services.access_log.formats.format import CONNECTION, LAST, FormatError, LogFormat, field_name
 from services.access_log.line import NO_REQUEST, LogLine, instant_ms, request_of
+from services.runtime.json_errors import NOT_JSON
 
 Fields = Mapping[str, Any]
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
@@ -41,7 +42,7 @@ class JsonFormat(LogFormat):
         """See LogFormat."""
         try:
             fields = _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NOT_JSON:
             return None
         if not isinstance(fields, dict):
             return None

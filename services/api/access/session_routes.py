@@ -20,6 +20,7 @@ from services.api.access.user_routes import Password
 from services.api.access.users import Users
 from services.http.errors import ApiError, bad_request
 from services.model.account import Role
+from services.runtime.json_errors import NOT_JSON
 
 FORM = "application/x-www-form-urlencoded"
 HOME = "/admin"
@@ -177,7 +178,7 @@ async def _json(request: Request, kind: type[T]) -> T:
     """Return the body as a model. Raises RequestValidationError as FastAPI would."""
     try:
         given = msgspec.json.decode(await request.body())
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise bad_request("body", f"this is no JSON: {error}") from None
     try:
         return kind.model_validate(given)

@@ -21,6 +21,7 @@ from joserfc.jws import JWSRegistry
 from services.api.access.oidc.begun import BegunSignIn
 from services.api.access.oidc.settings import ProviderSettings
 from services.http.errors import ApiError, Told, shown
+from services.runtime.reasons import reason
 
 ANSWER_SECONDS = 10.0
 DESCRIBED_SECONDS = 3600.0
@@ -248,7 +249,7 @@ class Provider:
         except TimeoutError:
             raise _away(f"{url} takes more than {ANSWER_SECONDS:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            why = str(error) or type(error).__name__
+            why = reason(error)
             raise _away(f"{url} does not answer: {why}") from None
         if refused and answer.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
             raise _not_right(f"{url} says {shown(bytes(body), 200)}")

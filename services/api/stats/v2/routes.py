@@ -22,6 +22,7 @@ from services.http.departures import unless_gone
 from services.http.errors import ApiError, bad_request
 from services.http.known_parameters import refuse_unknown
 from services.model.account import Role
+from services.runtime.json_errors import NOT_JSON
 
 VERSION = "/api/v2/"
 PATH = f"{VERSION}query"
@@ -89,7 +90,7 @@ async def _decoded(request: Request) -> dict[str, Any]:
     if problem is None:
         try:
             given = msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             problem = bad_request("body", f"it cannot be read as JSON: {error}")
         else:
             if isinstance(given, dict):

@@ -34,11 +34,11 @@ _LOG = "SELECT count() FROM system.zookeeper WHERE path = %(path)s"
 # shows the parts that it has, without those that it found missing, and is not called readonly.
 _QUEUED = "SELECT numChildren FROM system.zookeeper WHERE path = %(path)s AND name = 'queue'"
 
-# A merge creates no new data; whatever it still lacks has its own entry in the queue.
+# A merge or a mutation creates no new data; whatever it still lacks has its own entry in the queue.
 _QUEUE = """
 SELECT table, node_name
 FROM system.replication_queue
-WHERE database = currentDatabase() AND type != 'MERGE_PARTS'
+WHERE database = currentDatabase() AND type NOT IN ('MERGE_PARTS', 'MUTATE_PART')
 """
 
 

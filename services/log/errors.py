@@ -34,3 +34,14 @@ class LogInUseError(Exception):
             else f"an aggregator is running ({owner}); stop every aggregator first. One that was"
             " killed is forgotten after LUOT_LEASE_SECONDS"
         )
+
+
+class HoldLostError(LogInUseError):
+    """A command held all partitions, and could not renew that in time: another may own some."""
+
+    def __init__(self) -> None:
+        Exception.__init__(
+            self,
+            "the hold on the log, which keeps aggregators from counting meanwhile, could not be"
+            f" renewed for {HOLD_SECONDS} seconds; stop every aggregator and run the command again",
+        )

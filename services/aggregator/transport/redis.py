@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from services.aggregator.transport import faust_transport
 from services.aggregator.transport.broker import Broker
 from services.log import keys
+from services.log.redis import leases
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL, memory_headroom
 from services.log.redis.positions import RedisPositions
@@ -19,12 +20,6 @@ from services.model.partition import DEFAULT_PARTITIONS
 from services.runtime.redis_client import connect
 
 # A full Redis must not prevent the log from being read and trimmed.
-_RENEW = f"""{WRITES_WHEN_FULL}
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-return 0
-"""
 _ACQUIRE = f"""{WRITES_WHEN_FULL}
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
@@ -32,12 +27,6 @@ if owner and owner ~= ARGV[1] then
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
-"""
-_RELEASE = f"""{WRITES_WHEN_FULL}
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('DEL', KEYS[1])
-end
-return 0
 """
 # Positions exceed the 53 bits of Lua's numbers, so they are compared as strings.
 _COMMIT = f"""{WRITES_WHEN_FULL}
@@ -145,7 +134,7 @@ class RedisBroker(Broker):
 
     async def renew(self, worker: str, partitions: Collection[int], ttl: float) -> set[int]:
         """See Broker."""
-        return await self._each(_RENEW, partitions, worker, int(ttl * 1000))
+        return await self._each(leases.RENEW, partitions, worker, int(ttl * 1000))
 
     async def acquire(self, worker: str, partition: int, ttl: float) -> bool:
         """See Broker."""
@@ -153,7 +142,7 @@ class RedisBroker(Broker):
 
     async def release(self, worker: str, partitions: Collection[int], *, leave: bool) -> None:
         """See Broker."""
-        await self._each(_RELEASE, partitions, worker)
+        await self._each(leases.RELEASE, partitions, worker)
         if leave:
             with translated():
                 await self._redis.zrem(keys.workers(self._group, self._topic), marked(worker))

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.log import keys
-from services.log.errors import HOLD_SECONDS, HOLDER, LogError, LogInUseError
+from services.log.errors import HOLD_SECONDS, HOLDER, HoldLostError, LogError, LogInUseError
 from services.log.interface import Extent, LogPositions
-from services.log.redis import entry_ids, raw_pipeline
+from services.log.redis import entry_ids, leases, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 from services.log.redis.replicas import Replicas
@@ -23,7 +23,7 @@ _TRIMMED_ENTRIES = 100_000
 
 # Rewinding must work even when the log has filled Redis.
 _HOLD = f"""{WRITES_WHEN_FULL}
-return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], ARGV[3])
+return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')
 """
 _SET_COMMITTED = f"""{WRITES_WHEN_FULL}
 for i = 1, #ARGV, 2 do
@@ -124,29 +124,57 @@ class RedisPositions(LogPositions):
                 with translated():
                     await self._take(name, worker)
                 taken.append(name)
-            renewing = asyncio.create_task(self._renew(names, worker))
+            async with self._renewed(names, worker):
+                yield
+        finally:
+            with contextlib.suppress(RedisError, OSError):
+                for name in taken:
+                    await self._run(leases.RELEASE, name, worker)
+
+    @contextlib.asynccontextmanager
+    async def _renewed(self, names: list[str], worker: str) -> AsyncIterator[None]:
+        """Renew the hold; end what is done under it when it is lost. Raises HoldLostError."""
+        holder = asyncio.current_task()
+        is_lost = asyncio.Event()
+
+        async def renew() -> None:
+            await self._renew(names, worker)
+            is_lost.set()
+            if holder is not None:
+                holder.cancel()
+
+        renewing = asyncio.create_task(renew())
+        try:
             try:
                 yield
             finally:
                 renewing.cancel()
                 await asyncio.gather(renewing, return_exceptions=True)
-        finally:
-            if taken:
-                with contextlib.suppress(RedisError, OSError):
-                    await self._redis.delete(*taken)
+        except asyncio.CancelledError:
+            if not is_lost.is_set():
+                raise
+            if holder is not None:
+                holder.uncancel()
+        if is_lost.is_set():
+            raise HoldLostError
 
     async def _take(self, name: str, worker: str) -> None:
-        if not await self._run(_HOLD, name, worker, str(HOLD_SECONDS * 1000), "NX"):
+        if not await self._run(_HOLD, name, worker, str(HOLD_SECONDS * 1000)):
             owner = cast("bytes", await self._redis.get(name) or b"just now").decode()
             raise LogInUseError(owner)
 
     async def _renew(self, names: list[str], worker: str) -> None:
+        """Renew the hold until it is lost: an expired key may have had another owner since."""
         while True:
             await asyncio.sleep(HOLD_SECONDS / 3)
             try:
                 with translated():
                     for name in names:
-                        await self._run(_HOLD, name, worker, str(HOLD_SECONDS * 1000), "XX")
+                        if not await self._run(
+                            leases.RENEW, name, worker, str(HOLD_SECONDS * 1000)
+                        ):
+                            log.error("the hold on the partitions was lost")
+                            return
             except LogError as error:
                 log.warning("cannot renew the hold on the partitions: %r", error)
 

@@ -7,8 +7,9 @@ counted like any others, and nobody reads them: no site gets the same name again
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from services.model.kept_apart import site_of
 from services.runtime.outage import Outage
 from services.store import erasures
 from services.store.erasures import Erasure, ErasureState
@@ -55,9 +56,15 @@ async def delete(store: Store, *, late: bool) -> None:
 
 async def _delete(store: Store, known: Sequence[Erasure]) -> None:
     """Delete all rows of these names; how far their counters reached is recorded first."""
-    names = [one.name for one in known]
-    newest = await erasures.positions(store, names)
-    reached = [one._replace(position=max(one.position, newest.get(one.name, 0))) for one in known]
-    await erasures.write(store, reached)
-    await erasures.delete(store, names)
-    await erasures.write(store, [one._replace(state=ErasureState.DONE) for one in reached])
+    reached = {one.name: one for one in known}
+
+    async def note(newest: Mapping[str, int]) -> None:
+        for name, position in newest.items():
+            # Each by its own name: that of downloads may be on another shard than that of views.
+            one = reached.get(name) or reached[site_of(name)]._replace(name=name, position=0)
+            reached[name] = one._replace(position=max(one.position, position))
+        await erasures.write(store, list(reached.values()))
+
+    await erasures.delete(store, [one.name for one in known], note)
+    done = [one._replace(state=ErasureState.DONE) for one in reached.values()]
+    await erasures.write(store, done)

@@ -5,7 +5,7 @@ name, from a spool or a replay of the log, is deleted as well.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -13,9 +13,10 @@ from services.model.downloads import downloads_of
 from services.model.kept_apart import all_names, site_of
 from services.store.interface import Store
 
+_COUNTERS = "counters"
 TABLES = (
     "hits",
-    "counters",
+    _COUNTERS,
     "daily_visitors",
     "visitors",
     "peaks",
@@ -43,12 +44,15 @@ TABLES = (
 )
 """Every table that keeps something of a site, in the order in which they are cleared."""
 _LOOK_SECONDS = 0.1
+
+Note = Callable[[Mapping[str, int]], Awaitable[None]]
 _POSITION_BITS = 62
 
 _ALL = """
 SELECT name, argMax(slug, version), argMax(state, version), argMax(author, version),
     argMax(at, version), argMax(position, version)
 FROM erasures
+WHERE position(name, '#') = 0
 GROUP BY name
 ORDER BY name
 """
@@ -61,6 +65,7 @@ WHERE database = currentDatabase() AND table = %(table)s AND is_done = 0
 
 _HELD = "SELECT DISTINCT site FROM {table} WHERE site IN %(sites)s"
 _DELETE = "ALTER TABLE {table} DELETE WHERE site IN %(sites)s"
+_DELETE_COUNTERS = "ALTER TABLE counters DELETE WHERE site = %(site)s AND position <= %(position)s"
 _NEWEST = "SELECT site, max(position) FROM counters WHERE site IN %(sites)s GROUP BY site"
 _COUNT = "SELECT {what} FROM {table} WHERE site IN %(sites)s"
 
@@ -135,17 +140,6 @@ async def write(store: Store, erasures: Sequence[Erasure]) -> None:
     await store.insert("erasures", {**columns, "version": [one.version for one in erasures]})
 
 
-async def positions(store: Store, names: Collection[str]) -> dict[str, int]:
-    """Return the position of the newest counter row of those names that have any."""
-    if not names:
-        return {}
-    newest: dict[str, int] = {}
-    rows = await store.execute_by_site(_NEWEST, {"sites": all_names(names)}, keys="sites")
-    for site, position in rows:
-        newest[site_of(site)] = max(position, newest.get(site_of(site), 0))
-    return newest
-
-
 async def held(store: Store, names: Collection[str]) -> set[str]:
     """Return those of the names of which anything is kept."""
     if not names:
@@ -155,16 +149,30 @@ async def held(store: Store, names: Collection[str]) -> set[str]:
     return {site_of(name) for of_table in found for name in of_table}
 
 
-async def delete(store: Store, names: Collection[str]) -> None:
-    """Delete all that is kept of names, not only views; it is gone when this returns."""
+async def delete(store: Store, names: Collection[str], note: Note | None = None) -> None:
+    """Delete all that is kept of names, not only views; it is gone when this returns.
+
+    note  called before counters are deleted, with the position of the newest of each name: no later
+          ones are deleted then
+    """
     sites = all_names(names)
     for table in TABLES:
         # One begun by a process that was killed.
         await _ended(store, table)
         # A replica may not know yet of a deletion that another one of its shard has begun.
         while await _held_in(store, table, sites):
-            await store.execute_ddl(_DELETE.format(table=table), {"sites": sites})
+            if table == _COUNTERS and note is not None:
+                await _delete_counters(store, sites, note)
+            else:
+                await store.execute_ddl(_DELETE.format(table=table), {"sites": sites})
             await _ended(store, table)
+
+
+async def _delete_counters(store: Store, sites: Sequence[str], note: Note) -> None:
+    newest = await store.execute_by_site(_NEWEST, {"sites": list(sites)}, keys="sites")
+    await note(dict(newest))
+    for site, position in newest:
+        await store.execute_ddl(_DELETE_COUNTERS, {"site": site, "position": position})
 
 
 async def kept(store: Store, names: Collection[str]) -> KeptCounts:

@@ -1,5 +1,9 @@
 """What is erased of a store: everything of a name, in every table, and nothing of any other."""
 
+from collections.abc import Mapping
+
+import pytest
+
 from services.aggregator import erasing
 from services.model.downloads import downloads_of
 from services.model.kept_apart import all_names
@@ -85,6 +89,38 @@ async def test_how_far_counters_reached_is_known_after_they_are_deleted(store: S
     assert (await counters.positions(store))["mytho"] == 90
     await begin(store)
     assert (await counters.positions(store))["mytho"] == 90
+    assert await states(store) == {"mytho": ErasureState.DONE}
+
+
+async def test_counters_that_come_while_others_are_deleted_are_known_as_well(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: dict[str, list[object]] = {"grain": ["total"], "start": [0], "path": [""]}
+    rows |= {"site": ["mytho"], "views": [1], "visits": [1]}
+    await store.insert("counters", {**rows, "position": [70]})
+    execute, late = store.execute_ddl, [90]
+
+    async def meanwhile(sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        if "counters" in sql and late:
+            await store.insert("counters", {**rows, "position": [late.pop()]})
+        await execute(sql, parameters)
+
+    monkeypatch.setattr(store, "execute_ddl", meanwhile)
+    await begin(store)
+    await erasing.delete(store, late=False)
+    assert await sites_in(store, "counters") == set()
+    assert await counters.positions(store) == {"mytho": 90}
+
+
+async def test_how_far_downloads_reached_is_known_by_their_own_name(store: Store) -> None:
+    rows: dict[str, list[object]] = {"grain": ["total"] * 2, "start": [0] * 2, "path": [""] * 2}
+    names = ["mytho", downloads_of("mytho")]
+    counts = {"views": [1, 1], "visits": [1, 1], "position": [70, 90]}
+    await store.insert("counters", {**rows, **counts, "site": names})
+    await begin(store)
+    before = await counters.positions(store)
+    await erasing.delete(store, late=False)
+    assert await counters.positions(store) == before == dict(zip(names, (70, 90), strict=True))
     assert await states(store) == {"mytho": ErasureState.DONE}
 
 

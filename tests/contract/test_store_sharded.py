@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
+from services.aggregator import erasing
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import Folded, PartitionFold
 from services.aggregator.watermarks import ShardWatermarks
@@ -15,11 +16,22 @@ from services.log.batch import decode, encode
 from services.log.drivers.memory import MemoryLog
 from services.log.memory.server import SERVERS
 from services.log.written_number import written_number
+from services.model.downloads import downloads_of
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store import counters, drift, hits, layout, portable, refilling, replication
+from services.store import (
+    counters,
+    drift,
+    erasures,
+    hits,
+    layout,
+    portable,
+    refilling,
+    replication,
+)
 from services.store.clickhouse import ClickHouseStore
 from services.store.counters import CounterKey
+from services.store.erasures import Erasure, ErasureState
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.layout import LayoutError, ShardLayout
 from services.store.migrations import fix_partitions
@@ -292,6 +304,25 @@ async def test_a_replica_that_has_all_is_used_when_the_other_is_gone(
         await worker.flush(2)
     await worker.flush(2)
     assert await worker.views() == [2, 2]
+
+
+async def test_an_erased_site_with_downloads_on_another_shard_keeps_no_server_away(
+    worker: Worker, cluster: ClickHouseCluster
+) -> None:
+    site = next(
+        name
+        for name in (f"xa{number}" for number in range(1000))
+        if LAYOUT.shard_of(name) != LAYOUT.shard_of(downloads_of(name))
+    )
+    rows = {(name, "total", 0, ""): (1, 1, 5) for name in (site, downloads_of(site))}
+    await counters.write(worker.store, rows)
+    await worker.marks.note_sites({name: 5 for name, *_ in rows})
+    await erasures.write(worker.store, [Erasure(site, site, ErasureState.TAKEN, "an admin", 1)])
+    await erasing.delete(worker.store, late=False)
+    assert await counters.load(worker.store, list(rows)) == {}
+    other = Worker(cluster, worker.marks.lag_of)
+    assert [one.problem for one in await other.store.replicas()] == [None] * 4
+    await other.store.close()
 
 
 async def test_a_replica_whose_parts_are_not_those_of_zookeeper_fetches_before_it_is_used(

@@ -50,13 +50,13 @@ PLOTS = (
         "year-disk.svg",
         "Disk",
         "MB",
-        ("disk of counters", "disk of hits", "disk of daily_visitors"),
+        ("disk of counters", "disk of hits", "disk of visitors"),
     ),
     Plot(
         "year-parts.svg",
         "Active parts",
         "parts",
-        ("active parts of counters", "active parts of hits", "active parts of daily_visitors"),
+        ("active parts of counters", "active parts of hits", "active parts of visitors"),
     ),
     Plot(
         "year-panels.svg",

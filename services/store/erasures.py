@@ -65,7 +65,7 @@ WHERE database = currentDatabase() AND table = %(table)s AND is_done = 0
 
 _HELD = "SELECT DISTINCT site FROM {table} WHERE site IN %(sites)s"
 _DELETE = "ALTER TABLE {table} DELETE WHERE site IN %(sites)s"
-_DELETE_COUNTERS = "ALTER TABLE counters DELETE WHERE site = %(site)s AND position <= %(position)s"
+_UP_TO = "(site = %(site{0})s AND position <= %(position{0})s)"
 _NEWEST = "SELECT site, max(position) FROM counters WHERE site IN %(sites)s GROUP BY site"
 _COUNT = "SELECT {what} FROM {table} WHERE site IN %(sites)s"
 
@@ -171,8 +171,11 @@ async def delete(store: Store, names: Collection[str], note: Note | None = None)
 async def _delete_counters(store: Store, sites: Sequence[str], note: Note) -> None:
     newest = await store.execute_by_site(_NEWEST, {"sites": list(sites)}, keys="sites")
     await note(dict(newest))
-    for site, position in newest:
-        await store.execute_ddl(_DELETE_COUNTERS, {"site": site, "position": position})
+    known: dict[str, object] = {}
+    for number, (site, position) in enumerate(newest):
+        known |= {f"site{number}": site, f"position{number}": position}
+    which = " OR ".join(map(_UP_TO.format, range(len(newest))))
+    await store.execute_ddl(f"ALTER TABLE {_COUNTERS} DELETE WHERE {which}", known)
 
 
 async def kept(store: Store, names: Collection[str]) -> KeptCounts:

@@ -63,10 +63,11 @@ class Watermarks:
         """Return what a host lacks; the first of the URL is trusted if nothing was recorded.
 
         The newest position of a partition says nothing about earlier rows, which may arrive later
-        when tables are replicated. So nothing may be pending replication either.
+        when tables are replicated. So nothing may be pending replication either, but a deletion.
         """
         try:
-            return await replication.lacking(host) or await self._behind(host, first)
+            lacks = await replication.lacking(host, deletions=False)
+            return lacks or await self._behind(host, first)
         except StoreUnavailableError as error:
             return str(error)
         except StoreError as error:

@@ -170,6 +170,9 @@ async def delete(store: Store, names: Collection[str], note: Note | None = None)
 
 async def _delete_counters(store: Store, sites: Sequence[str], note: Note) -> None:
     newest = await store.execute_by_site(_NEWEST, {"sites": list(sites)}, keys="sites")
+    if not newest:
+        # Another worker has just deleted them.
+        return
     await note(dict(newest))
     known: dict[str, object] = {}
     for number, (site, position) in enumerate(newest):

@@ -38,7 +38,7 @@ _QUEUED = "SELECT numChildren FROM system.zookeeper WHERE path = %(path)s AND na
 _QUEUE = """
 SELECT table, node_name
 FROM system.replication_queue
-WHERE database = currentDatabase() AND type NOT IN ('MERGE_PARTS', 'MUTATE_PART')
+WHERE database = currentDatabase() AND type NOT IN %(ignored)s
 """
 
 
@@ -71,19 +71,25 @@ async def leader(replicas: Sequence[StoreT], table: str) -> StoreT:
     return answering
 
 
-async def lacking(host: Store, wait_seconds: float = WAIT_SECONDS) -> str | None:
+async def lacking(
+    host: Store, wait_seconds: float = WAIT_SECONDS, *, deletions: bool = True
+) -> str | None:
     """Return what a host lacks of what was written before the call, or None.
 
     Waits a while for it to arrive. Tables that are not replicated lack nothing. Raises StoreError
     and StoreUnavailableError.
+
+    deletions  whether it also lacks what was deleted elsewhere and is still there
     """
+    ignored = ["MERGE_PARTS"] if deletions else ["MERGE_PARTS", "MUTATE_PART"]
     deadline = time.monotonic() + wait_seconds
     ends: dict[str, int] = {}
     queued: set[_Entry] | None = None
     while True:
         unknown, behind = await _read(host, ends)
         if not unknown and not behind:
-            now = {(table, node) for table, node in await host.execute(_QUEUE)} if ends else set()
+            entries = await host.execute(_QUEUE, {"ignored": ignored}) if ends else []
+            now = {(table, node) for table, node in entries}
             # Later entries are about later rows.
             queued = now if queued is None else queued & now
             if not queued:

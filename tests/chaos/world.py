@@ -27,7 +27,8 @@ from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 from tests.servers.system import TOKEN, wait_until_known
 
-DISK_MEGABYTES = 512
+DISK_MEGABYTES = 2048
+"""Parts that were merged away stay for eight minutes, and each has dozens of files."""
 PARTITIONS = 8
 
 

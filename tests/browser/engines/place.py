@@ -11,6 +11,7 @@ from services.widget.snippet import PinnedScript, Snippet
 from tests.browser.between import Between
 from tests.browser.engines.engine import WAIT_SECONDS, comes
 from tests.browser.portal import LUOT, PORTAL, Portal
+from tests.noon import zone_at_noon
 from tests.servers.up import Up
 
 # Browsers say that a program drives them, and such are not counted: the tests are for people.
@@ -31,7 +32,8 @@ class Place:
         self._up, self._portal = up, portal
         self._token = (up.data / "token").read_text().strip()
         self.marks = 0
-        self._call("POST", "/api/admin/sites", json={"slug": site, "hosts": [PORTAL], **options})
+        new = {"slug": site, "hosts": [PORTAL], "timezone": zone_at_noon(), **options}
+        self._call("POST", "/api/admin/sites", json=new)
         self._own = next(iter(options.get("hosts", [PORTAL])))
         known = f"/api/admin/sites/{site}/ingest"
         assert comes(lambda: self._call("GET", known, params={"wait": 10})["counts"])

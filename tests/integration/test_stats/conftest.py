@@ -89,3 +89,11 @@ async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     async with serving(api.asgi) as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         yield client
+
+
+@pytest.fixture(autouse=True)
+def _no_language_is_kept(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Forget what a test chose: it is kept in a cookie, and the client is that of a whole file."""
+    yield
+    if "client" in request.fixturenames:
+        request.getfixturevalue("client").cookies.clear()

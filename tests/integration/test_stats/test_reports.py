@@ -508,7 +508,8 @@ async def test_pages_about_a_report_keep_its_period(
     shared = {"name": "Sở", "period": period, "date": dates, "opening": "include"}
     made = await client.post(f"{home}/sharing{asked.replace('&amp;', '&')}", data=shared)
     assert made.status_code == 200, made.text
-    assert shown in await opened(f"{home}/sharing")
+    listed = await client.get(f"{home}/sharing", params={"lang": "en"})
+    assert shown in listed.text
 
 
 async def test_what_was_taken_back_merged_and_brought_along_is_in_the_sum_once(

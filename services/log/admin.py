@@ -20,6 +20,8 @@ PLACE = "o"
 TIME = "t"
 """Header of a copy: its log time there, ms since 1970."""
 
+_DIGITS = 20
+
 
 class Way(StrEnum):
     """Whether a log is left, or moved into."""
@@ -145,12 +147,18 @@ def refuse_moved(mark: MoveMark | None) -> None:
 
 def place(headers: Mapping[str, bytes], position: int) -> int:
     """Return where an entry was first appended; `position` is where it is."""
-    return int(headers.get(PLACE, position))
+    return _number(headers, PLACE, position)
 
 
 def time_of(headers: Mapping[str, bytes], ms: int) -> int:
     """Return when an entry was first appended; `ms` is the log time where it is."""
-    return int(headers.get(TIME, ms))
+    return _number(headers, TIME, ms)
+
+
+def _number(headers: Mapping[str, bytes], name: str, otherwise: int) -> int:
+    """Return the number in a header of a copy; what somebody else wrote there is none."""
+    value = headers.get(name, b"")
+    return int(value) if value.isdigit() and len(value) <= _DIGITS else otherwise
 
 
 def copies_of(records: Collection[Any]) -> list[Copy]:

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 
+from services.runtime.reasons import reason
+
 _log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 1.0
@@ -54,7 +56,7 @@ class Contact:
         try:
             await self._ask()
         except self._failures as error:
-            self._fault = str(error) or type(error).__name__
+            self._fault = reason(error)
         except Exception as error:
             # Any error: if polling stopped, that must not be mistaken for an answer.
             if self._fault is None:

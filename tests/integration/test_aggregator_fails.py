@@ -83,6 +83,7 @@ async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_cou
         client.xadd(keys.stream(partition), {"v": 1, "n": 1, "p": "x", "s": 1, "b": b"\xc1"})
         client.xadd(keys.stream(partition), {"v": 9, "n": 1, "p": "x", "s": 2, "b": b"\x90"})
         client.xadd(keys.stream(partition), {"nothing": "known"})
+        client.xadd(keys.stream(partition), {b"\xff": "of another", "o": "here", "t": "at noon"})
     await append(redis_server, "/a")
     aggregator = Aggregator(AggregatorSettings(redis_url=redis_server.url), store)
     await aggregator.start()
@@ -94,7 +95,7 @@ async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_cou
         dead = client.xrange(keys.DEAD)
     assert isinstance(dead, list)
     reasons = [fields[b"reason"].decode() for _, fields in dead]
-    assert len(reasons) == 3
+    assert len(reasons) == 4
     assert "schema version 9, expected 1" in reasons
     assert "field n is None, expected a number" in reasons
 

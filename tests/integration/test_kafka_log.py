@@ -19,7 +19,8 @@ from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
-from services.log.errors import LogError, LogRefusedError
+from services.log.errors import HoldLostError, LogError, LogRefusedError
+from services.log.kafka import holding
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.cluster import KafkaCluster, stop_now
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS
@@ -300,3 +301,47 @@ async def test_a_note_whose_commit_failed_for_no_named_reason_is_looked_for_and_
         assert not failures
     finally:
         await log.close()
+
+
+async def test_a_command_ends_when_it_is_no_longer_the_only_member(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "HOLD_SECONDS", 3)
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    await appended(url)
+    log, other = (open_log(url, partitions=PARTITIONS) for _ in range(2))
+
+    async def held() -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS), log.positions.hold():
+            await other.positions.disown()
+            await asyncio.Event().wait()
+
+    with pytest.raises(HoldLostError, match="stop every aggregator"):
+        await held()
+    assert await other.positions.owners() == {}
+    for each in (log, other):
+        await each.close()
+
+
+async def test_what_a_worker_that_was_thrown_out_commits_is_not_taken_for_committed(
+    kafka: KafkaServer,
+) -> None:
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    await appended(url)
+    worker, command = (open_log(url, partitions=PARTITIONS) for _ in range(2))
+    assert isinstance(worker, KafkaLog)
+    await worker.member.join("worker", 6.0)
+    assert worker.member.owned == {0, 1}
+    await command.positions.disown()
+    async with command.positions.hold():
+        for _ in rounds(0.05):
+            if not worker.member.owned:
+                break
+            await asyncio.sleep(0.05)
+        with pytest.raises(LogError):
+            await worker.member.commit({0: 1})
+    await worker.member.leave()
+    await worker.member.commit({0: 1})
+    assert await command.positions.committed() == {}
+    for each in (worker, command):
+        await each.close()

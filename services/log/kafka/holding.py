@@ -12,12 +12,16 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
+from services.log import holds
 from services.log.errors import HOLD_SECONDS, HOLDER, LogInUseError
 from services.log.kafka import groups
 from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
 from services.log.kafka.member import NEVER_MS
 from services.log.kafka.topic import KafkaTopic
+
+Member = tuple[str, str, list[int]]
+"""Id, client and partitions of a member of the group."""
 
 SESSION_MS = HOLD_SECONDS * 1000
 
@@ -43,7 +47,10 @@ class Holding:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Be the only member in the meantime. Raises LogInUseError when there is another one."""
+        """Be the only member in the meantime.
+
+        Raises LogInUseError when there is another one, HoldLostError when it was thrown out.
+        """
         with translated():
             async with asyncio.timeout(self._cluster.answer_seconds):
                 await self._refuse_where_owned()
@@ -66,11 +73,19 @@ class Holding:
                     everything = holder.partitions_for_topic(self._topic.name) or set()
                     if {each.partition for each in holder.assignment()} != everything:
                         raise LogInUseError(f"{HOLDER}just-now")
+                    alone = await self._members()
             self._holder = holder
-            yield
+            async with holds.kept(lambda: self._is_still(alone), HOLD_SECONDS):
+                yield
         finally:
             self._holder = None
             await stop_reading(holder)
+
+    async def _is_still(self, members: list[Member]) -> bool:
+        """Tell whether the group is the same: who was thrown out and joined again has a new id."""
+        with translated():
+            async with asyncio.timeout(self._cluster.answer_seconds):
+                return await self._members() == members
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Commit offsets for the group: while it is held, as its only member."""
@@ -108,7 +123,7 @@ class Holding:
                     # The client has no method for this request.
                     await admin._send_request(leave, coordinator)  # noqa: SLF001
 
-    async def _members(self) -> list[tuple[str, str, list[int]]]:
+    async def _members(self) -> list[Member]:
         """Return the id, the client and the partitions of each member."""
         admin = await self._cluster.admin()
         members = await self._cluster.of_groups(lambda: groups.members(admin, self._group))

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.structs import OffsetAndMetadata
 
+from services.log.errors import LogError
 from services.log.interface import LogPositions
 from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
@@ -34,6 +35,7 @@ class KafkaMember:
         self._group = group
         self._positions = positions
         self._consumer: AIOKafkaConsumer | None = None
+        self._has_left = False
         self._top: dict[int, int] = {}
         """What is committed for each partition since it has been owned."""
 
@@ -45,7 +47,8 @@ class KafkaMember:
         if self._consumer is not None:
             if not _has_died(self._consumer):
                 return
-            await self.leave()
+            await self._stop()
+        self._has_left = False
         await self._topic.created()
         # The group needs a moment to rebalance once it has forgotten dead members.
         session_ms = max(LEAST_SESSION_MS, int(seconds * 1000) - SHARING_MS)
@@ -85,9 +88,14 @@ class KafkaMember:
         self._top.clear()
 
     async def commit(self, positions: Mapping[int, int]) -> None:
-        """Commit positions of owned partitions; none decreases. Raises LogError."""
+        """Commit positions of owned partitions; none decreases.
+
+        Raises LogError, also while it is no member against its will: it may own them again.
+        """
         consumer = self._consumer
         mine = {number: at for number, at in positions.items() if number in self.owned}
+        if not self._has_left and (consumer is None or _has_died(consumer)):
+            raise LogError("Kafka: this worker is no member of its group now")
         if consumer is None or not mine:
             return
         if unknown := mine.keys() - self._top.keys():
@@ -108,6 +116,10 @@ class KafkaMember:
 
     async def leave(self) -> None:
         """Give up every partition at once."""
+        self._has_left = True
+        await self._stop()
+
+    async def _stop(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await stop_reading(consumer)

@@ -104,7 +104,11 @@ def read(fields: Mapping[bytes, bytes]) -> tuple[dict[str, bytes], bytes]:
     field = fields.get(_SHORT)
     if field is not None and (found := _opened(field)) is not None:
         return found
-    headers = {name.decode(): value for name, value in fields.items() if name != _PAYLOAD}
+    headers = {
+        name.decode(errors="backslashreplace"): value
+        for name, value in fields.items()
+        if name != _PAYLOAD
+    }
     return headers, fields.get(_PAYLOAD, b"")
 
 

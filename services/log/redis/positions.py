@@ -1,8 +1,6 @@
 """How far the log reaches, how far it was read, and how to rewind it."""
 
-import asyncio
 import contextlib
-import logging
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, cast
@@ -10,8 +8,8 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from services.log import keys
-from services.log.errors import HOLD_SECONDS, HOLDER, HoldLostError, LogError, LogInUseError
+from services.log import holds, keys
+from services.log.errors import HOLD_SECONDS, HOLDER, LogInUseError
 from services.log.interface import Extent, LogPositions
 from services.log.redis import entry_ids, leases, raw_pipeline
 from services.log.redis.errors import translated
@@ -42,8 +40,6 @@ for i = 1, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], new)
 end
 """
-
-log = logging.getLogger(__name__)
 
 
 class RedisPositions(LogPositions):
@@ -124,59 +120,26 @@ class RedisPositions(LogPositions):
                 with translated():
                     await self._take(name, worker)
                 taken.append(name)
-            async with self._renewed(names, worker):
+            async with holds.kept(lambda: self._renewed(names, worker), HOLD_SECONDS):
                 yield
         finally:
             with contextlib.suppress(RedisError, OSError):
                 for name in taken:
                     await self._run(leases.RELEASE, name, worker)
 
-    @contextlib.asynccontextmanager
-    async def _renewed(self, names: list[str], worker: str) -> AsyncIterator[None]:
-        """Renew the hold; end what is done under it when it is lost. Raises HoldLostError."""
-        holder = asyncio.current_task()
-        is_lost = asyncio.Event()
-
-        async def renew() -> None:
-            await self._renew(names, worker)
-            is_lost.set()
-            if holder is not None:
-                holder.cancel()
-
-        renewing = asyncio.create_task(renew())
-        try:
-            try:
-                yield
-            finally:
-                renewing.cancel()
-                await asyncio.gather(renewing, return_exceptions=True)
-        except asyncio.CancelledError:
-            if not is_lost.is_set():
-                raise
-            if holder is not None:
-                holder.uncancel()
-        if is_lost.is_set():
-            raise HoldLostError
-
     async def _take(self, name: str, worker: str) -> None:
         if not await self._run(_HOLD, name, worker, str(HOLD_SECONDS * 1000)):
             owner = cast("bytes", await self._redis.get(name) or b"just now").decode()
             raise LogInUseError(owner)
 
-    async def _renew(self, names: list[str], worker: str) -> None:
-        """Renew the hold until it is lost: an expired key may have had another owner since."""
-        while True:
-            await asyncio.sleep(HOLD_SECONDS / 3)
-            try:
-                with translated():
-                    for name in names:
-                        if not await self._run(
-                            leases.RENEW, name, worker, str(HOLD_SECONDS * 1000)
-                        ):
-                            log.error("the hold on the partitions was lost")
-                            return
-            except LogError as error:
-                log.warning("cannot renew the hold on the partitions: %r", error)
+    async def _renewed(self, names: list[str], worker: str) -> bool:
+        """Renew the hold; tell whether it lasted: an expired key may have had another owner."""
+        milliseconds = str(HOLD_SECONDS * 1000)
+        with translated():
+            for name in names:
+                if not await self._run(leases.RENEW, name, worker, milliseconds):
+                    return False
+        return True
 
     async def _run(self, script: str, key: str, *arguments: str) -> Any:
         return await cast("Any", self._redis.eval(script, 1, key, *arguments))

@@ -192,15 +192,17 @@ class Flusher:
         as if it were new. Its raw hits may have been given the paths of their pages since, which
         writing them once more would undo.
         """
-        if unknown := taken - self._ends.keys():
+        ends = self._ends.copy()
+        if unknown := taken - ends.keys():
             await self._store.verify()
-            ends = dict.fromkeys(unknown, -1)
+            ends |= dict.fromkeys(unknown, -1)
             for site, position in (await counters.positions(self._store)).items():
                 partition = partition_of(site, self._partitions)
-                if partition in ends:
+                if partition in unknown:
                     ends[partition] = max(position, ends[partition])
-            self._ends |= ends
-        is_again = [run.first <= self._ends.get(run.partition, -1) for run in runs]
+            # One that went to another worker in the meantime may come back with a later end.
+            self._ends |= {partition: ends[partition] for partition in unknown & self._taken}
+        is_again = [run.first <= ends.get(run.partition, -1) for run in runs]
         if not any(is_again):
             return (), runs
         return list(compress(runs, is_again)), list(compress(runs, map(not_, is_again)))

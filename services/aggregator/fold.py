@@ -13,7 +13,7 @@ import msgspec
 
 from services.aggregator.online_window import OnlineWindow, PackedOnline
 from services.aggregator.repetitions import PackedRepetitions, Repetitions
-from services.aggregator.visits import PackedVisits, Visits
+from services.aggregator.visits import FORGET_MS, PackedVisits, Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
 from services.model.hit import Visit
@@ -142,6 +142,10 @@ class PackedFold(msgspec.Struct, frozen=True, array_like=True, gc=False):
     online: PackedOnline
 
 
+SeenRun = tuple[Batch, list[int], list[int], list[int]]
+"""The hits of a run, position and log time of each, and the decision about visits."""
+
+
 class PartitionFold:
     """The state of one partition: visits, online visitors, and how far it has been read."""
 
@@ -160,7 +164,7 @@ class PartitionFold:
         size      bytes of their entries
         imported  position → producer, of those of imports
         """
-        hits, positions, times, visit = self._see(run)
+        hits, positions, times, visit = self._see(self._timed(run))
         folded = Folded.of_hits(self.partition, (run[0][0], run[-1][0]), hits, positions, visit)
         return msgspec.structs.replace(
             folded,
@@ -188,10 +192,32 @@ class PartitionFold:
 
     def rebuild(self, run: Sequence[Read]) -> None:
         """Read the next batches only to rebuild the visits: they are counted already."""
-        self._see(run)
+        self._see(self._timed(run))
 
-    def _see(self, run: Sequence[Read]) -> tuple[Batch, list[int], list[int], list[int]]:
+    def _timed(self, run: Sequence[Read]) -> list[Read]:
+        """Return a run with its log time, which never goes back.
+
+        The clock of a log may: with Kafka it is that of the broker that leads the partition. After
+        a step back, log time stands still until the clock has caught up. After one that is longer
+        than anything is remembered, the log begins anew.
+        """
+        now = self.online.now
+        timed: list[Read] = []
+        for position, clock, batch in run:
+            now = now if clock < now <= clock + FORGET_MS else clock
+            timed.append((position, now, batch))
+        return timed
+
+    def _see(self, run: Sequence[Read]) -> SeenRun:
         """Return the hits of a run, position and time of each, and the decision about visits."""
+        before = self.online.now
+        for index, (_, now, _) in enumerate(run):
+            if now < before:
+                if index:
+                    return _joined(self._see(run[:index]), self._see(run[index:]))
+                self.repetitions, self.visits = Repetitions(), Visits()
+                self.online.forget()
+            before = now
         positions: list[int] = []
         times: list[int] = []
         is_counted: list[bool] = []
@@ -216,6 +242,10 @@ class PartitionFold:
             list(compress(times, is_counted)),
             list(compress(visit, is_counted)),
         )
+
+
+def _joined(one: SeenRun, other: SeenRun) -> SeenRun:
+    return Batch.join([one[0], other[0]]), one[1] + other[1], one[2] + other[2], one[3] + other[3]
 
 
 class Added(msgspec.Struct, frozen=True, gc=False):

@@ -26,6 +26,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport.broker import Broker
 from services.aggregator.visits import FORGET_MS, LATE_MS, UNIT_BITS
 from services.log.errors import LogError
+from services.runtime.outage import Outage
 from services.state.errors import StateError
 from services.state.kept_folds import KeptFold, KeptFolds, decode, encode
 from services.state.state import State
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 20.0
 """How often each owned partition is saved, in turn; after a kill, so much is reread."""
+BYTES_A_SECOND = 1 << 20
+"""At most, over all partitions: Redis writes them to its file. Large folds are saved less often."""
 ANSWER_SECONDS = 2.0
 PATIENCE_SECONDS = 10.0
 _COMMIT_TRIES = 20
@@ -43,7 +46,7 @@ _COMMIT_PAUSE = 0.5
 
 UNAVAILABLE, NOTHING_KEPT = "unavailable", "nothing_kept"
 
-_FORM = 1
+_FORM = 2
 """To be incremented with each change of what a fold remembers, or of what follows from it."""
 
 
@@ -56,7 +59,8 @@ def maker(partitions: int, folding: str) -> str:
 class TakenPartition(msgspec.Struct):
     """A partition since it was taken.
 
-    server   the server of the store when reading began; None when unknown
+    server   the server of the store when reading began; None while unknown
+    since    when that was, by the monotonic clock
     outcome  how reading began, as in the metric
     start    the next position to read then, if it resumes from a saved fold
     fold     that fold, until it is accepted
@@ -66,6 +70,7 @@ class TakenPartition(msgspec.Struct):
     """
 
     server: ServerStart | None
+    since: float
     outcome: str
     start: int | None = None
     fold: AnyFold | None = None
@@ -92,6 +97,13 @@ class FoldKeeper:
         self._log_identity = log_identity
         self._taken: dict[int, TakenPartition] = {}
         self._ask_again = 0.0
+        self._too_large: set[int] = set()
+        self._size = Outage(
+            log,
+            "a fold is too large to be kept, so whoever takes its partition over reads an hour of"
+            " the log",
+            "each fold is kept",
+        )
 
     # Take over
 
@@ -103,12 +115,12 @@ class FoldKeeper:
         if taken is not None and partition in self._folds.by_partition:
             # Nothing is acknowledged yet: what was delivered comes again, and is recognised.
             return taken
-        server = await self._server()
+        since, server = time.monotonic(), await self._server()
         kept, outcome = await self._find(broker, partition, range(far, committed), server)
         if kept is None and outcome not in (UNAVAILABLE, NOTHING_KEPT):
             # What is in doubt now must not be trusted later, when the commit has passed it.
             await self._forget_kept(partition)
-        taken = TakenPartition(server, outcome)
+        taken = TakenPartition(server, since, outcome)
         if kept is not None:
             taken.read, taken.fold = kept
             taken.start, taken.whole = taken.read + 1, True
@@ -127,6 +139,7 @@ class FoldKeeper:
         """Forget partitions that another worker owns now."""
         for partition in partitions:
             self._taken.pop(partition, None)
+            self._too_large.discard(partition)
 
     async def _server(self) -> ServerStart | None:
         """Return the server of the store; None if unknown, or not always the same."""
@@ -192,10 +205,10 @@ class FoldKeeper:
     async def keep_forever(self, broker: Broker) -> None:
         """Save each partition now and then."""
         while True:
-            partitions = sorted(self._taken)
+            partitions, written = sorted(self._taken), 0
             for partition in partitions:
-                await asyncio.sleep(ROUND_SECONDS / len(partitions))
-                await self._keep(broker, partition, _COMMIT_TRIES)
+                await asyncio.sleep(max(ROUND_SECONDS / len(partitions), written / BYTES_A_SECOND))
+                written = await self._keep(broker, partition, _COMMIT_TRIES)
             if not partitions:
                 await asyncio.sleep(1.0)
 
@@ -204,30 +217,55 @@ class FoldKeeper:
         for partition in sorted(self._taken):
             await self._keep(broker, partition, 1)
 
-    async def _keep(self, broker: Broker, partition: int, tries: int) -> None:
-        """Save the current fold of a partition, once it is committed that far."""
-        taken, fold = self._taken.get(partition), self._folds.by_partition.get(partition)
-        if taken is None or fold is None or not taken.whole or taken.server is None:
-            return
-        position = taken.read
-        if position == taken.kept:
-            return
-        # Nothing is awaited in between: the fold is that of the position.
-        packed = fold.pack()
+    async def _keep(self, broker: Broker, partition: int, tries: int) -> int:
+        """Save the current fold of a partition, once it is committed that far; return its bytes."""
         try:
-            identity = await self._log_identity()
-            if identity is None:
-                return
-            written = await asyncio.to_thread(
-                self._written, packed, identity, taken.server, position
-            )
-            if written is None or not await _committed(broker, partition, position, tries):
-                return
-            if self._taken.get(partition) is taken:
-                await self._kept.keep(partition, written)
-                taken.kept = position
+            return await self._kept_now(broker, partition, tries)
         except (StateError, LogError) as error:
             log.debug("the fold of partition %d is not kept: %s", partition, error)
+            return 0
+
+    async def _kept_now(self, broker: Broker, partition: int, tries: int) -> int:
+        taken = self._taken.get(partition)
+        if taken is None or not taken.whole:
+            return 0
+        if taken.server is None:
+            taken.server = await self._same_server(taken.since)
+        fold, position = self._folds.by_partition.get(partition), taken.read
+        if taken.server is None or fold is None or self._taken.get(partition) is not taken:
+            return 0
+        if position == taken.kept:
+            await self._kept.renew(partition)
+            return 0
+        # Nothing is awaited in between: the fold is that of the position.
+        packed = fold.pack()
+        identity = await self._log_identity()
+        if identity is None:
+            return 0
+        written = await asyncio.to_thread(self._written, packed, identity, taken.server, position)
+        if self._taken.get(partition) is taken:
+            self._note_size(partition, fits=written is not None)
+        if written is None or not await _committed(broker, partition, position, tries):
+            return 0
+        if self._taken.get(partition) is taken:
+            await self._kept.keep(partition, written)
+            taken.kept = position
+        return len(written)
+
+    async def _same_server(self, since: float) -> ServerStart | None:
+        """Return the server of the store if it has been running since before that; else None."""
+        server = await self._server()
+        is_same = server is not None and server.up > time.monotonic() - since + 1.0
+        return server if is_same else None
+
+    def _note_size(self, partition: int, *, fits: bool) -> None:
+        if fits:
+            self._too_large.discard(partition)
+            if not self._too_large:
+                self._size.ends()
+        else:
+            self._too_large.add(partition)
+            self._size.begins(f"partitions {sorted(self._too_large)}")
 
     def _written(
         self, packed: Any, identity: str, server: ServerStart, position: int

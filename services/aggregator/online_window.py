@@ -103,9 +103,14 @@ class OnlineWindow:
         # Those that Visits does not remember: for sites that count views only, the views by number,
         # each of which is somebody; for all others, the bots by hash.
         self._seen = LastSeen(_UNITS)
-        self._now = 0
+        self.now = 0
+        """The log time of the last entry, in ms."""
         self._peaks: dict[tuple[str, int], int] = {}
         self._new_peaks: dict[tuple[str, int], DayPeak] = {}
+
+    def forget(self) -> None:
+        """Forget who is online, but not the peaks: they are of days."""
+        self._sites, self._bots, self._seen = {}, {}, LastSeen(_UNITS)
 
     def touch(self, batch: Batch, times: Sequence[int], ago: Sequence[int]) -> None:
         """Count who was seen at these log times, one per hit, in ms, ascending.
@@ -117,7 +122,7 @@ class OnlineWindow:
         somebody.
         """
         sites, peaks = self._sites, self._peaks
-        self._now = times[-1]
+        self.now = times[-1]
         for site, view_id, visitor, visit, at, bot, day, now, since in zip(
             batch.site, batch.view_id, batch.visitor, batch.visit, batch.at, batch.bot, batch.day,
             times, ago, strict=True,
@@ -155,7 +160,7 @@ class OnlineWindow:
         counts: dict[str, int] = {}
         for sites in (self._sites, self._bots):
             for name, online in list(sites.items()):
-                if not online.expire(self._now >> UNIT_BITS):
+                if not online.expire(self.now >> UNIT_BITS):
                     del sites[name]
                 elif number := online.count(now >> UNIT_BITS):
                     counts[name] = number
@@ -167,7 +172,7 @@ class OnlineWindow:
             {site: online.pack() for site, online in self._sites.items()},
             {site: online.pack() for site, online in self._bots.items()},
             self._seen.pack(),
-            self._now,
+            self.now,
         )
 
     @classmethod
@@ -176,7 +181,7 @@ class OnlineWindow:
         window = cls()
         window._sites = {site: _Online.unpack(online) for site, online in packed.sites.items()}
         window._bots = {site: _Online.unpack(online) for site, online in packed.bots.items()}
-        window._seen, window._now = LastSeen.unpack(packed.seen, _UNITS), packed.now
+        window._seen, window.now = LastSeen.unpack(packed.seen, _UNITS), packed.now
         return window
 
     def take_peaks(self) -> list[DayPeak]:

@@ -14,11 +14,11 @@ from services.state import keys
 from services.state.errors import translated
 from services.state.state import State
 
-MOST_BYTES = 4 << 20
-"""Per partition, compressed: some 300,000 remembered visitors. A larger state is not kept."""
-MOST_UNPACKED = 64 << 20
+MOST_BYTES = 32 << 20
+"""Per partition, compressed: over two million remembered visitors. A larger state is not kept."""
+MOST_UNPACKED = 128 << 20
 EXPIRY_SECONDS = 2 * 3600
-"""After that the state is of no use: all that it remembers has expired by then."""
+"""How long it outlives its owner. An hour later nobody whom it remembers is in a visit."""
 
 _DIGEST_BYTES = 16
 _LEVEL = 1
@@ -82,6 +82,11 @@ class KeptFolds:
             await self._redis.set(
                 keys.kept_fold(self._group, partition), written, ex=EXPIRY_SECONDS
             )
+
+    async def renew(self, partition: int) -> None:
+        """Let what is kept expire later: nothing came since."""
+        with translated():
+            await self._redis.expire(keys.kept_fold(self._group, partition), EXPIRY_SECONDS)
 
     async def forget(self, partition: int) -> None:
         """Forget what is kept of a partition."""

@@ -31,10 +31,12 @@ class ServerStart(NamedTuple):
 
     host  the host of the server, and an id that differs if the store is recreated there
     at    when the server started, in seconds since 1970 by its own clock
+    up    how long it had been running when it was asked, in whole seconds
     """
 
     host: str
     at: int
+    up: int = 0
 
     def is_same(self, other: "ServerStart") -> bool:
         """Tell whether it has not restarted since; the clock may be a second or two off."""
@@ -47,7 +49,7 @@ async def started(store: Store) -> ServerStart:
         "SELECT hostName(), toUnixTimestamp(now()), uptime()"
     )
     ((made,),) = await store.execute("SELECT max(version) FROM meta WHERE name = 'partitions'")
-    return ServerStart(f"{host} {made}", int(seconds) - int(up))
+    return ServerStart(f"{host} {made}", int(seconds) - int(up), int(up))
 
 
 async def disks(store: Store) -> list[Disk]:

@@ -72,3 +72,32 @@ async def test_a_flush_that_the_partition_went_away_from_leaves_no_rows_behind(
     key = ("mytho", "total", 0, "/")
     views, _, position = (await counters.load(store, [key]))[key]
     assert (views, position) == (6, 6)
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+async def test_how_far_was_counted_is_asked_again_of_a_partition_that_comes_back(
+    store: Store, fold: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, asked, may_go_on = counters.positions, asyncio.Event(), asyncio.Event()
+
+    async def slowly(store: Store) -> Mapping[str, int]:
+        positions = await ask(store)
+        asked.set()
+        await may_go_on.wait()
+        return positions
+
+    monkeypatch.setattr(counters, "positions", slowly)
+    one, other = (Worker(store, folding(fold)) for _ in range(2))
+    may_go_on.set()
+    await other.write(1)
+    asked.clear()
+    may_go_on.clear()
+    flushing = asyncio.create_task(one.write(2))
+    await asked.wait()
+    one.lose()
+    may_go_on.set()
+    await flushing
+    await other.write(2, 3)
+    await one.write(3, 4)
+    # What was counted before is not written again: it may have been given its page's path since.
+    assert await store.execute("SELECT count() FROM hits WHERE position = 3") == [(1,)]

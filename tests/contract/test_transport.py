@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -295,6 +296,38 @@ async def test_a_partition_that_is_kept_goes_on_after_what_was_acknowledged(
     await eventually(lambda: worker.owned() == {1})
     log.append(1, b"after")
     await worker.until(b"before", b"after")
+
+
+class KeptStart:
+    """Knows where one partition was when its fold was kept."""
+
+    def __init__(self, partition: int, start: int) -> None:
+        self._partition, self._start = partition, start
+
+    async def look(
+        self, broker: Broker, partition: int, committed: int, far: int
+    ) -> SimpleNamespace:
+        return SimpleNamespace(start=self._start if partition == self._partition else None)
+
+    def accept(self, found: Mapping[int, SimpleNamespace]) -> None:
+        """Remember nothing."""
+
+
+async def test_what_a_former_owner_commits_late_stays_new_to_who_goes_on_where_it_was_kept(
+    log: TestLog, start: Start
+) -> None:
+    log.append(1, b"elsewhere")
+    end = log.append(0, b"counted") + 1
+    late = log.append(0, b"in flight") + 1
+    worker = await start(acknowledge=False, kept_starts=KeptStart(0, end))
+    broker = worker.app.consumer.broker
+    await worker.until(b"in flight", b"elsewhere")
+    # A worker that stood still did not notice that its lease had ended.
+    await broker.commit({0: late})
+    log.steal(worker.app.conf.id, 1, ttl=60)
+    await eventually(lambda: worker.owned() == {0} and worker.values.count(b"in flight") == 2)
+    in_flight = [event.message for event in worker.events if event.message.partition == 0]
+    assert all(driver.REPLAY not in (message.headers or {}) for message in in_flight)
 
 
 async def test_trimming_keeps_what_may_be_replayed(log: TestLog) -> None:

@@ -138,6 +138,7 @@ class Worker:
         run_bytes: int = 0,
         request_seconds: float = 90.0,
         commit_every: int | None = None,
+        kept_starts: faust_settings.KeptStarts | None = None,
     ):
         self.values: list[bytes] = []
         self.events: list[EventT] = []
@@ -161,6 +162,7 @@ class Worker:
         self.app.lease_seconds = lease_seconds
         self.app.run_bytes = run_bytes
         self.app.replay_ms = replay_ms
+        self.app.kept_starts = kept_starts
         topic = self.app.topic(keys.TOPIC, value_type=bytes, value_serializer="raw")
         self.app.agent(topic, name="read")(self._read)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.aggregator import fold_keeper
 from services.aggregator.app import Aggregator
 from services.aggregator.ownership import assigned
 from services.aggregator.settings import AggregatorSettings
@@ -15,10 +16,12 @@ from services.log.entries import Batcher
 from services.log.open import open_log
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store.interface import Store
+from services.state import keys as state_keys
+from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store
-from tests.patience import PATIENCE_SECONDS
+from services.store.server_info import ServerStart
+from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.redis import RedisServer
 from tests.servers.system import System
 
@@ -73,6 +76,43 @@ async def test_a_store_that_refuses_for_good_ends_the_aggregator_and_commits_not
     await aggregator.stop()
     with redis_server.client() as client:
         assert client.hgetall(keys.commits("luot")) == {}
+
+
+async def test_a_store_that_was_silent_at_a_take_over_keeps_no_fold_from_being_kept(
+    redis_server: RedisServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold_keeper, "ROUND_SECONDS", 0.8)
+    monkeypatch.setattr(fold_keeper, "PATIENCE_SECONDS", 0.1)
+    ask, is_silent = fold_keeper.started, True
+
+    async def started(store: Store) -> ServerStart:
+        if is_silent:
+            raise StoreUnavailableError("it starts")
+        return await ask(store)
+
+    monkeypatch.setattr(fold_keeper, "started", started)
+    await append(redis_server, "/a")
+    aggregator = Aggregator(AggregatorSettings(redis_url=redis_server.url), store)
+    await aggregator.start()
+    kept = state_keys.kept_fold("luot", partition_of("mytho", 8))
+    with redis_server.client() as client:
+        for _ in rounds(0.1):
+            if await store.execute("SELECT 1 FROM hits"):
+                break
+            await asyncio.sleep(0.1)
+        is_silent = False
+        for _ in rounds(0.1):
+            if client.exists(kept):
+                break
+            await asyncio.sleep(0.1)
+        # Nothing comes, and it does not expire while its owner lives.
+        client.expire(kept, 60)
+        for _ in rounds(0.1):
+            if client.ttl(kept) > 60:
+                break
+            await asyncio.sleep(0.1)
+        assert client.ttl(kept) > 60
+    await aggregator.stop()
 
 
 async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_counts(

@@ -84,6 +84,30 @@ def test_a_visit_belongs_to_the_page_and_the_day_it_began_on() -> None:
     assert rows["mytho", "total", 0, "/second"][:2] == (1, 0)
 
 
+@pytest.mark.parametrize("back", [1, 3, 60, 1_000])
+def test_a_clock_of_the_log_that_is_set_back_ends_no_visit_and_counts_who_is_online_once(
+    back: int,
+) -> None:
+    """As in Kafka, where a broker whose clock is behind takes over the partition."""
+    fold, begin = PartitionFold(0), -START % (1 << UNIT_BITS)
+    visits: list[int] = []
+    for number, visitor in ((1_000, 1), (1_293, 2), (1_294, 2), (1_295, 1)):
+        clock = number - back if number == 1_295 else number
+        hit = a_hit(begin + (number << UNIT_BITS), visitor=visitor)
+        read = (number, START + begin + (clock << UNIT_BITS), batch_of(hit))
+        visits += fold.fold([read]).visit
+    assert visits == [Visit.STARTS, Visit.STARTS, Visit.CONTINUES, Visit.CONTINUES]
+    assert fold.online.counts(START + begin + (1_295 << UNIT_BITS)) == {"mytho": 2}
+
+
+def test_a_clock_that_was_hours_ahead_begins_anew_when_it_is_right() -> None:
+    fold, ahead = PartitionFold(0), 200 * MINUTE
+    fold.fold([(1, START + ahead, batch_of(a_hit(0), a_hit(0, visitor=2)))])
+    rows = [(2, START + 1_000, batch_of(a_hit(1_000))), (3, START + 900, batch_of(a_hit(900)))]
+    assert fold.fold(rows).visit == [Visit.STARTS, Visit.CONTINUES]
+    assert fold.online.counts(START + 1_000) == {"mytho": 1}
+
+
 def test_bots_do_not_count_and_views_without_a_visitor_start_no_visit() -> None:
     rows = fold_all([(at(0), batch_of(a_hit(0, bot=True), a_hit(0, visitor=0)))])
     assert total(rows) == (1, 0)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.flush import ALL_COLUMNS, hit_columns
-from services.aggregator.fold import Folded, FoldedPages, PartitionFold
+from services.aggregator.fold import Folded, FoldedPages, PartitionFold, Read
 from services.aggregator.folding import choose
 from services.aggregator.kernel import library
 from services.aggregator.kernel.build import CompilerError, compile_library, source_digest
@@ -27,7 +27,7 @@ from services.aggregator.kernel.fold import KernelFold, KernelFolded, KernelPage
 from services.aggregator.kernel.library import KernelError, Library
 from services.aggregator.repetitions import MOST_IDS
 from services.log import batch
-from services.log.batch import Batch, BatchError, encode
+from services.log.batch import MAX_HITS, Batch, BatchError, encode
 from services.log.redis import entry_ids
 from services.model.calendar import months
 from services.store.column_types import register
@@ -95,6 +95,41 @@ def test_the_same_comes_out_of_any_log(log: Log, chance: Random, minutes: int) -
         assert one.online.counts(now) == other.online.counts(now)
         assert one.position == other.position
     assert peaks(one) == peaks(other)
+
+
+def by_clock(part: Log, clock: int) -> list[Read]:
+    """Return entries with their log time by a clock that differs by so many ms."""
+    return [(where, now + clock, entry) for where, now, entry in run(*part)]
+
+
+@settings(max_examples=250, deadline=None)
+@given(log=logs, chance=chances)
+def test_the_same_comes_out_whatever_the_clock_of_the_log_does(log: Log, chance: Random) -> None:
+    one, other = both()
+    for part in cuts(log, chance):
+        reads: list[Read] = []
+        for entries in cuts(part, chance):
+            clock = chance.choice([0, 0, 1, 1_100, 5_000, 6 * MINUTE, 32 * MINUTE, 200 * MINUTE])
+            reads += by_clock(entries, -clock)
+        assert_equal(one.fold(reads), other.fold(reads))
+        now = reads[-1][1]
+        assert one.online.counts(now) == other.online.counts(now)
+    assert peaks(one) == peaks(other)
+
+
+def test_a_busy_hour_does_not_stay_in_the_state() -> None:
+    fold, few = KernelFold(kernel(), 0), KernelFold(kernel(), 0)
+    for batch_number in range(40):
+        readers = range(batch_number * MAX_HITS, (batch_number + 1) * MAX_HITS)
+        entry = batch_of(*(a_hit(0, visitor=reader + 1) for reader in readers))
+        fold.rebuild(run((at(batch_number), entry)))
+    busy = len(fold.pack())
+    for each in (fold, few):
+        each.rebuild(run((at(40 * MINUTE), batch_of(a_hit(40 * MINUTE)))))
+    assert len(fold.pack()) == len(few.pack()) < busy // 100
+    for minute in (70, 110):
+        fold.rebuild(run((at(minute * MINUTE), batch_of(a_hit(minute * MINUTE, visitor=9)))))
+    assert kernel().remembered(fold.at) <= 3
 
 
 @settings(max_examples=100, deadline=None)

@@ -9,9 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.aggregator.compact import CompactMap, CompactSet
+from services.aggregator.kernel.fold import KernelFold
+from services.log.batch import decode as decode_batch
+from services.log.batch import encode as encode_batch
+from services.log.redis import entry_ids
+from services.model.hit import Hit
 from services.state import kept_folds
 from services.state.kept_folds import KeptFold, decode, encode
 from services.store.server_info import ServerStart
+from tests.kernel import kernel
+from tests.unit.test_fold import START
 
 KEPT = KeptFold("0.1.0 1", "a log", "a host", 1_750_000_000, 17, b"state" * 100)
 
@@ -51,6 +58,27 @@ def test_a_state_that_is_too_large_is_neither_written_nor_read() -> None:
     assert encode(msgspec.structs.replace(KEPT, state=large)) is None
     bomb = zstd.compress(bytes(kept_folds.MOST_UNPACKED + 1))
     assert decode(kept_folds._digest(bomb) + bomb) is None
+
+
+def test_the_fold_of_a_busy_partition_can_be_kept() -> None:
+    """Of 5,000 hits a second over eight partitions, three views a visit, for half an hour."""
+    fold, chance = KernelFold(kernel(), 0), Random(8)
+    for batch in range(780):
+        at = START + batch * 2_400
+        hits = [
+            Hit(
+                site="mytho", path="/", at=at + number, day=20_254,
+                visitor=chance.getrandbits(64), view_id=chance.getrandbits(64),
+            )
+            for number in range(500)
+        ]  # fmt: skip
+        fold.rebuild([(entry_ids.encode(at, 0), at, decode_batch(encode_batch(hits)))])
+    state = fold.pack()
+    packed = encode(msgspec.structs.replace(KEPT, state=state))
+    assert packed is not None
+    kept = decode(packed)
+    assert kept is not None
+    assert KernelFold.unpack(kernel(), 0, kept.state).position == fold.position
 
 
 def test_a_server_is_the_same_until_it_starts_again() -> None:

@@ -98,16 +98,27 @@ EXPORT uint32_t luot_online(state *of, int64_t now, uint32_t *into, uint32_t mos
     return written;
 }
 
+/* Forget the peaks of days that are over everywhere on Earth. */
+static void forget_peaks(site_state *one, uint32_t newest) {
+    uint32_t kept = 0;
+    for (uint32_t index = 0; index < one->peak_count; index++)
+        if (one->peaks[index].is_new || one->peaks[index].day + 2 >= newest)
+            one->peaks[kept++] = one->peaks[index];
+    one->peak_count = kept;
+}
+
 /* Write (site, day, online, at) of the peaks that rose since the last call; return how many. */
 EXPORT uint32_t luot_peaks(state *of, int64_t *into, uint32_t most) {
-    uint32_t written = 0;
+    uint32_t written = 0, newest = 0;
     for (uint32_t site = 1; site < of->site_room; site++)
         for (uint32_t index = 0; index < of->sites[site].peak_count; index++) {
             peak *one = of->sites[site].peaks + index;
             if (!one->is_new || written == most) continue;
             one->is_new = 0;
+            if (one->day > newest) newest = one->day;
             int64_t values[4] = {site, one->day, (int64_t)one->online, one->at};
             memcpy(into + 4 * written++, values, sizeof values);
         }
+    for (uint32_t site = 1; site < of->site_room; site++) forget_peaks(of->sites + site, newest);
     return written;
 }

@@ -2,13 +2,15 @@
 
 #include "state.h"
 
-static int put_table(const table *of, buffer *to) {
+/* Those that were seen in the last units of log time: no later entry asks for the others. */
+static int put_table(const table *of, int64_t now, uint32_t remembered, buffer *to) {
     uint64_t used = 0;
+    int64_t oldest = (now >> UNIT_BITS) - remembered;
     for (uint64_t place = 0; of->places && place <= of->mask; place++)
-        used += of->places[place].site && of->places[place].unit >= of->oldest;
+        used += of->places[place].site && of->places[place].unit >= oldest;
     if (buffer_put(to, &used, sizeof used)) return NO_MEMORY;
     for (uint64_t place = 0; of->places && place <= of->mask; place++)
-        if (of->places[place].site && of->places[place].unit >= of->oldest &&
+        if (of->places[place].site && of->places[place].unit >= oldest &&
             buffer_put(to, of->places + place, sizeof(seen)))
             return NO_MEMORY;
     return 0;
@@ -41,8 +43,10 @@ static int put_state(const state *of, buffer *to) {
         const site_state *one = site < of->site_room ? of->sites + site : &none;
         if (put_online(one->humans, to) || put_online(one->bots, to)) return NO_MEMORY;
     }
-    return put_numbers(&of->ids, to) || put_numbers(&of->before, to) || put_table(&of->live, to) ||
-           put_table(&of->late, to) || put_table(&of->others, to);
+    return put_numbers(&of->ids, to) || put_numbers(&of->before, to) ||
+           put_table(&of->live, of->now, KNOWN_UNITS, to) ||
+           put_table(&of->late, of->now, KNOWN_UNITS, to) ||
+           put_table(&of->others, of->now, ONLINE_UNITS, to);
 }
 
 /* Return the size of the bytes, which are the caller's. */

@@ -90,6 +90,30 @@ static int decide(state *of, run *hits, uint32_t hit, uint32_t site, int64_t tim
     return 0;
 }
 
+/* Give up all that is remembered but the peaks, which are of days. */
+static void forget(state *of) {
+    for (uint32_t site = 0; site < of->site_room; site++) {
+        free(of->sites[site].humans);
+        free(of->sites[site].bots);
+        of->sites[site].humans = of->sites[site].bots = NULL;
+    }
+    free(of->live.places);
+    free(of->late.places);
+    free(of->others.places);
+    free(of->ids.places);
+    free(of->before.places);
+    of->live = of->late = of->others = (table){NULL, 0, 0, 0};
+    of->ids = of->before = (numbers){NULL, 0, 0};
+}
+
+/* Return the log time of an entry by the clock of its log, which never goes back: see fold.py. */
+static int64_t log_time(state *of, int64_t clock) {
+    if (clock >= of->now) return clock;
+    if (of->now - clock <= FORGET_MS) return of->now;
+    forget(of);
+    return clock;
+}
+
 /* See the hits of a run: decide about visits, count who is online, drop repetitions.
 
    Where an entry does not come after those before, nothing has happened. */
@@ -104,9 +128,9 @@ EXPORT int luot_see(state *of, run *hits) {
     int failed = !kept || !known ? NO_MEMORY : 0;
     if (!failed) memset(kept, 1, hits->hits);
     for (uint32_t index = 0; index < hits->entry_count && !failed; index++) {
-        const entry *in = hits->entries + index;
+        entry *in = hits->entries + index;
         of->position = in->position;
-        of->now = in->time;
+        of->now = in->time = log_time(of, in->time);
         if (hits->any_view_id) failed = first_ones(of, hits, in, kept);
         for (uint32_t hit = in->first; hit < in->first + in->hits && !failed; hit++) {
             uint32_t name = hits->text[SITE][hit];
@@ -140,17 +164,9 @@ EXPORT state *luot_state(void) {
 }
 
 EXPORT void luot_end_state(state *of) {
-    for (uint32_t site = 0; site < of->site_room; site++) {
-        free(of->sites[site].humans);
-        free(of->sites[site].bots);
-        free(of->sites[site].peaks);
-    }
+    forget(of);
+    for (uint32_t site = 0; site < of->site_room; site++) free(of->sites[site].peaks);
     free(of->sites);
-    free(of->live.places);
-    free(of->late.places);
-    free(of->others.places);
-    free(of->ids.places);
-    free(of->before.places);
     texts_free(&of->names);
     free(of);
 }

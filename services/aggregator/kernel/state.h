@@ -10,7 +10,8 @@
 #define UNIT_MASK ((1u << 22) - 1)
 #define WINDOW_MS (30 * 60000)
 #define LATE_MS 60000
-#define KNOWN_UNITS (uint32_t)((WINDOW_MS + LATE_MS) >> UNIT_BITS)
+#define FORGET_MS (WINDOW_MS + LATE_MS)
+#define KNOWN_UNITS (uint32_t)(FORGET_MS >> UNIT_BITS)
 #define ONLINE_UNITS (uint32_t)((5 * 60000 >> UNIT_BITS) + 1)
 #define REPEAT_MS (10 * 60000)
 #define MOST_IDS 150000

@@ -1,5 +1,5 @@
-/* Packed tables: visitors, 24 bytes a place, of which the forgotten ones go when it is full; and
-   numbers, of views or pages. */
+/* Packed tables: visitors, 24 bytes a place, of which the forgotten ones go when it is full, and
+   now and then; and numbers, of views or pages. */
 
 #include "state.h"
 
@@ -26,8 +26,11 @@ static int resize(table *of, uint64_t room) {
     return 0;
 }
 
+/* Forget where there is no place, and where nobody was forgotten for two windows: after a busy hour
+   the table would stay as large as it was. */
 static int make_place(table *of, uint32_t unit, uint32_t remembered) {
-    if (of->places && of->used < (of->mask + 1) / 8 * 7) return 0;
+    int is_full = !of->places || of->used >= (of->mask + 1) / 8 * 7;
+    if (!is_full && unit <= of->oldest + 3ull * remembered) return 0;
     of->oldest = unit > remembered ? unit - remembered : 0;
     uint64_t left = 0, room = LEAST_PLACES;
     for (uint64_t place = 0; of->places && place <= of->mask; place++)

@@ -185,7 +185,11 @@ class Consumer(GenerationConsumer):
             if (kept_starts := self.app.kept_starts) is not None:
                 found[number] = await kept_starts.look(self.broker, number, position, far)
                 if (start := found[number].start) is not None:
-                    starts[tp], replay[tp] = start, (position, position)
+                    # Sought once more before anything is acknowledged, it may be committed further,
+                    # by a former owner that did not know yet: what is from there on was not folded
+                    # here as committed.
+                    starts[tp] = start
+                    replay[tp] = self._replay.get(tp, (position, position))
                     continue
             starts[tp] = far
             middle = await self.broker.rewound(number, position, self.app.replay_ms // 2)

@@ -20,9 +20,11 @@ from services.ingest.spool.spool import Spool
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
 from services.log.errors import HoldLostError, LogError, LogRefusedError
+from services.log.interface import ImportOutcome
 from services.log.kafka import holding
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.cluster import KafkaCluster, stop_now
+from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS
 from services.log.open import open_log
 from services.runtime.clock import system_clock
@@ -301,6 +303,78 @@ async def test_a_note_whose_commit_failed_for_no_named_reason_is_looked_for_and_
         assert not failures
     finally:
         await log.close()
+
+
+async def test_a_chunk_sent_again_while_another_import_hangs_is_in_the_log_once(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    log = open_log(kafka.url(topic), partitions=PARTITIONS, answer_seconds=5.0)
+    await log.check(unsafe_eviction=False)
+    await log.imports.begin("b", "d1")
+    hung = AIOKafkaProducer(
+        bootstrap_servers=f"127.0.0.1:{kafka.port}",
+        transactional_id=f"hung-{topic}",
+        transaction_timeout_ms=600_000,
+    )
+    await hung.start()
+    await hung.begin_transaction()
+    hangs: list[bool] = []
+    send = KafkaNotes._send
+
+    async def sent(notes: KafkaNotes, producer: AIOKafkaProducer, wanted: NotesChange) -> int:
+        if not hangs:
+            hangs.append(True)
+            await hung.send_and_wait(f"{topic}-notes", b"hung", key=b"hung", partition=0)
+        return await send(notes, producer, wanted)
+
+    # The other import writes its note after this one has read all notes, and before its own.
+    monkeypatch.setattr(KafkaNotes, "_send", sent)
+    for _ in range(2):
+        with pytest.raises(LogError, match="in time"):
+            await log.imports.append("b", "d1", 0, 9, 3, b"chunk")
+    # Nor can it be said what is known of imports.
+    with pytest.raises(LogError, match="in time"):
+        await log.admin.imports()
+    assert hangs
+    await hung.abort_transaction()
+    await hung.stop()
+    again = await log.imports.append("b", "d1", 0, 9, 3, b"chunk")
+    assert again == (ImportOutcome.REPEATED, 9)
+    read = await log.reader.read({0: 0, 1: 0}, limit=10)
+    assert [each.value for records in read.values() for each in records] == [b"chunk"]
+    progress = await log.imports.find("b", "d1")
+    assert progress is not None
+    assert (progress.taken, progress.hits) == (9, 3)
+    [known] = (await log.admin.imports()).imports
+    assert (known.taken, known.hits) == (9, 3)
+    await log.close()
+
+
+async def test_an_import_out_of_time_does_not_hold_up_those_of_other_sites(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    log = open_log(url, partitions=PARTITIONS, answer_seconds=5.0)
+    await log.check(unsafe_eviction=False)
+    for site in ("a", "b"):
+        await log.imports.begin(site, "d1")
+    send = KafkaNotes._send
+
+    async def unanswered(notes: KafkaNotes, producer: AIOKafkaProducer, wanted: NotesChange) -> int:
+        await send(notes, producer, wanted)
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it")
+
+    with monkeypatch.context() as slow:
+        slow.setattr(KafkaNotes, "_send", unanswered)
+        with pytest.raises(LogError, match="in time"):
+            await log.imports.append("a", "d1", 0, 9, 3, b"a")
+    assert await log.imports.append("b", "d1", 0, 9, 3, b"b") == (ImportOutcome.APPENDED, 9)
+    assert await log.imports.append("a", "d1", 0, 9, 3, b"a") == (ImportOutcome.APPENDED, 9)
+    read = await log.reader.read({0: 0, 1: 0}, limit=10)
+    assert sorted(each.value for records in read.values() for each in records) == [b"a", b"b"]
+    await log.close()
 
 
 async def test_a_command_ends_when_it_is_no_longer_the_only_member(

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.admin import Copy, KnownImports, LogAdmin, MoveMark
-from services.log.kafka.cluster import KafkaCluster, stop_now, stop_reading
+from services.log.kafka.cluster import READ_UNCOMMITTED, KafkaCluster, stop_now, stop_reading
 from services.log.kafka.dead import KafkaDeadEntries
 from services.log.kafka.errors import translated
 from services.log.kafka.imports import KafkaImportLog
@@ -122,7 +122,7 @@ class KafkaAdmin(LogAdmin):
 
     async def _is_decided(self) -> bool:
         here = [self._topic.partition(number) for number in range(self._partitions)]
-        everything = await self._cluster.open_consumer(isolation="read_uncommitted")
+        everything = await self._cluster.open_consumer(isolation=READ_UNCOMMITTED)
         try:
             ends = await everything.end_offsets(here)
         finally:

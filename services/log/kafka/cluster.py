@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -25,6 +26,9 @@ MOST_BYTES = 32 << 20
 """The largest entry, and the largest request that appends some."""
 LEAVE_SECONDS = 1.0
 """How long to wait for requests in flight when a producer is abandoned."""
+READ_COMMITTED = "read_committed"
+READ_UNCOMMITTED = "read_uncommitted"
+"""Isolation levels of a consumer: whether an open transaction ends what it sees of a partition."""
 _RETRY_SECONDS = 0.1
 _Answer = TypeVar("_Answer")
 _OF_TOPIC = 1
@@ -43,7 +47,7 @@ class KafkaCluster:
         self.answer_seconds = max(LEAST_SECONDS, answer_seconds)
         self._options = address.options()
         self._admin: AIOKafkaAdminClient | None = None
-        self._idle: list[AIOKafkaConsumer] = []
+        self._idle: dict[str, list[AIOKafkaConsumer]] = {}
         self._committers: dict[str, AIOKafkaConsumer] = {}
         self._opening = asyncio.Lock()
 
@@ -75,9 +79,10 @@ class KafkaCluster:
             return self._admin
 
     @asynccontextmanager
-    async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """Lend a read-committed consumer without a group; one reader has it at a time."""
-        consumer = self._idle.pop() if self._idle else await self.open_consumer()
+    async def consumer(self, isolation: str = READ_COMMITTED) -> AsyncIterator[AIOKafkaConsumer]:
+        """Lend a consumer without a group; one reader has it at a time."""
+        idle = self._idle.setdefault(isolation, [])
+        consumer = idle.pop() if idle else await self.open_consumer(isolation=isolation)
         try:
             yield consumer
         except BaseException:
@@ -85,10 +90,10 @@ class KafkaCluster:
             raise
         # The next reader assigns its own; it must not fetch in the meantime.
         consumer.pause(*consumer.assignment())
-        self._idle.append(consumer)
+        idle.append(consumer)
 
     async def open_consumer(
-        self, group: str | None = None, isolation: str = "read_committed"
+        self, group: str | None = None, isolation: str = READ_COMMITTED
     ) -> AIOKafkaConsumer:
         """Return a consumer, usually a read-committed one, which the caller stops."""
         consumer = AIOKafkaConsumer(
@@ -260,8 +265,8 @@ class KafkaCluster:
 
     async def close(self) -> None:
         """Close every client."""
-        clients: Iterable[AIOKafkaConsumer] = [*self._idle, *self._committers.values()]
-        self._idle, self._committers = [], {}
+        clients = [*chain.from_iterable(self._idle.values()), *self._committers.values()]
+        self._idle, self._committers = {}, {}
         for client in clients:
             await stop_reading(client)
         admin, self._admin = self._admin, None

@@ -176,7 +176,7 @@ class KafkaImportLog(ImportLog):
 
     async def known(self) -> KnownImports:
         """Return all imports that have notes. Raises LogError."""
-        notes, now = await self._notes.read(), time.time()
+        notes, now = await self._notes.read_all(), time.time()
         imports: list[KnownImport] = []
         salts: dict[str, str] = {}
         for key, value in notes.items():

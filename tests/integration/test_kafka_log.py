@@ -17,6 +17,7 @@ from aiokafka.producer.sender import EndTxnHandler
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
+from services.log.admin import MoveMark, Way
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
 from services.log.errors import HoldLostError, LogError, LogRefusedError
@@ -69,6 +70,19 @@ async def refusal(url: str, partitions: int = PARTITIONS) -> str:
         finally:
             await log.close()
     raise AssertionError("it was taken")
+
+
+async def remade(admin: AIOKafkaAdminClient, topic: str) -> None:
+    """Delete a topic, and create it again."""
+    await admin.delete_topics([topic])
+    for _ in rounds(0.1):
+        [reply] = (
+            await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=HITS)])
+        ).topic_errors
+        if reply[1] == 0:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{topic} is not deleted")
 
 
 async def until_closed() -> None:
@@ -190,14 +204,7 @@ async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
     for sequence in range(1, 11):
         await producer.append([LogEntry(0, "p", sequence, 1, b"hit")])
     read_to = (await log.reader.read({0: 0}, limit=5, wait=5.0))[0][-1].position + 1
-    await admin.delete_topics([topic])
-    for _ in rounds(0.1):
-        [reply] = (
-            await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=HITS)])
-        ).topic_errors
-        if reply[1] == 0:
-            break
-        await asyncio.sleep(0.1)
+    await remade(admin, topic)
     said = ""
     for _ in rounds(0.1):
         try:
@@ -229,6 +236,68 @@ async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
             break
     assert "made again" in said
     await other.close()
+
+
+async def test_no_import_begins_on_a_topic_that_was_made_again(
+    kafka: KafkaServer, admin: AIOKafkaAdminClient
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    url = kafka.url(topic)
+    await appended(url)
+    # The second start notes how far it reaches.
+    await appended(url)
+    await remade(admin, topic)
+    log = open_log(url, partitions=PARTITIONS)
+    with pytest.raises(LogError, match="deleted and made again"):
+        await log.imports.begin("a", "d1")
+    assert await log.imports.find("a", "d1") is None
+    await log.close()
+
+
+async def test_an_import_ends_on_a_topic_that_is_made_again_meanwhile(
+    kafka: KafkaServer, admin: AIOKafkaAdminClient
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    url = kafka.url(topic)
+    log = open_log(url, partitions=PARTITIONS)
+    # What is noted of how far it reaches is from before the first entry.
+    await log.check(unsafe_eviction=False)
+    await log.imports.begin("a", "d1")
+    for line in range(10):
+        outcome = await log.imports.append("a", "d1", line, line + 1, 1, b"chunk")
+        assert outcome == (ImportOutcome.APPENDED, line + 1)
+    await remade(admin, topic)
+    said = ""
+    for _ in rounds(0.1):
+        try:
+            await log.imports.append("a", "d1", 10, 11, 1, b"chunk")
+        except LogError as error:
+            said = str(error)
+        if "made again" in said:
+            break
+    assert f"the topic {topic} was deleted and made again" in said
+    with pytest.raises(LogError, match="made again"):
+        await log.imports.begin("a", "d2")
+    progress = await log.imports.find("a", "d1")
+    assert progress is not None
+    assert progress.taken == 10
+    await log.close()
+
+    # Nor do another process, and a later one, append to it.
+    other = open_log(url, partitions=PARTITIONS)
+    with pytest.raises(LogError, match="made again"):
+        await other.imports.append("a", "d1", 10, 11, 1, b"chunk")
+    assert await other.reader.read({0: 0, 1: 0}, limit=10) == {}
+    await other.close()
+
+
+async def test_no_import_begins_on_a_log_that_was_moved(kafka: KafkaServer) -> None:
+    log = open_log(kafka.url(f"hits-{secrets.token_hex(4)}"), partitions=PARTITIONS)
+    await log.check(unsafe_eviction=False)
+    await log.admin.set_mark(MoveMark("1", Way.OUT, "redis://new/0", done=True))
+    with pytest.raises(LogError, match="this log was moved to redis://new/0"):
+        await log.imports.begin("a", "d1")
+    await log.close()
 
 
 async def test_whoever_adopts_the_spool_of_a_killed_ingest_ends_what_it_had_begun(

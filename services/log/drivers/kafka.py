@@ -86,7 +86,7 @@ class KafkaLog(Log):
                 f" {origin.partitions}: a site's hits would be in two of them. Move to a log with"
                 " another number; do not add partitions to a topic"
             )
-        await self._topic.refuse_if_made_again(await self.reader.offsets(range(self.partitions)))
+        await self._topic.refuse_if_made_again(self.reader.all_offsets)
         if unsafe_eviction:
             return
         _, brokers = await self._cluster.brokers()

@@ -20,9 +20,8 @@ from services.log.kafka.imports import KafkaImportLog
 from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.producer import TRANSACTION_MS, producer_group
 from services.log.kafka.safety import HITS
-from services.log.kafka.topic import KafkaTopic
+from services.log.kafka.topic import MOVE, KafkaTopic
 
-_MOVE = "move"
 _SIZE = "max.message.bytes"
 _SEALED_BYTES = 78
 """The size of a transaction end marker; the headers of an entry alone make a batch larger."""
@@ -74,14 +73,13 @@ class KafkaAdmin(LogAdmin):
 
     async def mark(self) -> MoveMark | None:
         """See LogAdmin."""
-        noted = (await self._parts.notes.read()).get(_MOVE)
-        return None if noted is None else msgspec.json.decode(noted, type=MoveMark)
+        return await self._topic.mark()
 
     async def set_mark(self, mark: MoveMark | None) -> None:
         """See LogAdmin."""
         await self._topic.created()
         text = None if mark is None else msgspec.json.encode(mark).decode()
-        await self._parts.notes.change(_MOVE, lambda _: NotesChange.of(move=text))
+        await self._parts.notes.change(MOVE, lambda _: NotesChange.of(move=text))
 
     async def seal(self) -> None:
         """See LogAdmin."""

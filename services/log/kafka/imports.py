@@ -2,13 +2,13 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from services.log import batch
-from services.log.admin import KnownImport, KnownImports
-from services.log.errors import LogError
+from services.log.admin import KnownImport, KnownImports, refuse_moved
+from services.log.errors import LogError, LogRefusedError
 from services.log.import_names import (
     BEHIND_SECONDS,
     SALT_BYTES,
@@ -21,9 +21,9 @@ from services.log.interface import (
     ImportOutcome,
     ImportProgress,
     LogPositions,
-    LogReader,
 )
 from services.log.kafka.notes import KafkaNotes, NotesChange, Written
+from services.log.kafka.reader import KafkaReader
 from services.log.kafka.topic import KafkaTopic
 from services.model.partition import partition_of
 
@@ -61,7 +61,7 @@ class KafkaImportLog(ImportLog):
         self,
         topic: KafkaTopic,
         notes: KafkaNotes,
-        reader: LogReader,
+        reader: KafkaReader,
         positions: LogPositions,
         partitions: int,
     ) -> None:
@@ -74,6 +74,7 @@ class KafkaImportLog(ImportLog):
     async def begin(self, site: str, digest: str) -> ImportProgress:
         """See ImportLog."""
         await self._topic.created()
+        await self._refuse_unfit()
         key, shared = _key(site, digest), f"{_SALT}{site}"
         now = time.time()
 
@@ -124,21 +125,35 @@ class KafkaImportLog(ImportLog):
             outcome = _outcome(noted, after, upto)
             if noted is None or outcome[0] is not ImportOutcome.APPENDED:
                 return None
-            return NotesChange(
-                lambda offsets: {key: _text(self._grown(noted, upto, hits, base + offsets[0]))},
-                [Written(partition, payload, headers)],
-            )
+            before = dict(self._topic.highest)
+
+            def grown(offsets: Sequence[int]) -> dict[str, str | None]:
+                self._topic.follow(before, [(partition, offsets[0])])
+                return {key: _text(self._grown(noted, upto, hits, base + offsets[0]))}
+
+            return NotesChange(grown, [Written(partition, payload, headers)])
 
         origin = await self._topic.origin()
         if origin is None:
             return outcome
         base = origin.base
+        if partition not in self._topic.highest:
+            # Nothing that this process has appended says whether it is still the same topic.
+            await self._refuse_unfit()
         await self._notes.change(f"import-{site}", change)
         return outcome
 
     @staticmethod
     def _grown(noted: _Import, upto: int, hits: int, position: int) -> _Import:
         return msgspec.structs.replace(noted, taken=upto, hits=noted.hits + hits, position=position)
+
+    async def _refuse_unfit(self) -> None:
+        """Raise LogError while the log accepts nothing: what ingest has in its spool waits, too."""
+        refuse_moved(await self._topic.mark())
+        try:
+            await self._topic.refuse_if_made_again(self._reader.all_offsets)
+        except LogRefusedError as refused:
+            raise LogError(str(refused)) from refused
 
     async def counted(self, site: str, progress: ImportProgress) -> bool:
         """See ImportLog."""

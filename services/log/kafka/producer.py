@@ -90,7 +90,8 @@ class KafkaProducer(LogProducer):
                 for number in {entry.partition for entry in fresh}
             }
             await client.send_offsets_to_transaction(sequences, producer_group(producer_id))
-            self._topic.follow(offsets, await asyncio.gather(*sent))
+            appended = await asyncio.gather(*sent)
+            self._topic.follow(offsets, [(each.partition, each.offset) for each in appended])
             await client.commit_transaction()
         except BaseException:
             # After a failure a client is unusable; the next one with its id decides what is in

@@ -17,10 +17,11 @@ from aiokafka.producer.sender import EndTxnHandler
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
-from services.log.admin import MoveMark, Way
+from services.log.admin import KnownImport, KnownImports, MoveMark, Way
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
 from services.log.errors import HoldLostError, LogError, LogRefusedError
+from services.log.import_names import import_producer
 from services.log.interface import ImportOutcome
 from services.log.kafka import holding
 from services.log.kafka.address import KafkaAddress
@@ -297,6 +298,31 @@ async def test_no_import_begins_on_a_log_that_was_moved(kafka: KafkaServer) -> N
     await log.admin.set_mark(MoveMark("1", Way.OUT, "redis://new/0", done=True))
     with pytest.raises(LogError, match="this log was moved to redis://new/0"):
         await log.imports.begin("a", "d1")
+    await log.close()
+
+
+async def test_an_import_whose_time_is_over_is_not_known(kafka: KafkaServer) -> None:
+    log = open_log(kafka.url(f"hits-{secrets.token_hex(4)}"), partitions=PARTITIONS)
+    await log.check(unsafe_eviction=False)
+    over = KnownImport(
+        key=import_producer("a", "d1"),
+        partition=0,
+        taken=9,
+        hits=3,
+        position=1,
+        salt="",
+        sealed=True,
+        seconds=-1,
+    )
+    await log.admin.take_imports(KnownImports([over], {}))
+    assert await log.imports.find("a", "d1") is None
+    assert (await log.admin.imports()).imports == []
+    assert await log.imports.append("a", "d1", 9, 18, 3, b"chunk") == (ImportOutcome.LOST, 0)
+    assert await log.imports.seal("a", "d1") is None
+    begun = await log.imports.begin("a", "d1")
+    assert (begun.taken, begun.hits, begun.position) == (0, 0, None)
+    assert begun.salt
+    assert await log.imports.append("a", "d1", 0, 9, 3, b"chunk") == (ImportOutcome.APPENDED, 9)
     await log.close()
 
 

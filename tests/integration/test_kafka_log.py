@@ -145,6 +145,39 @@ async def test_a_topic_that_deletes_hits_is_refused(
     await log.close()
 
 
+async def test_trimmed_hits_are_off_the_disks_within_hours(
+    kafka: KafkaServer, admin: AIOKafkaAdminClient
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    await appended(kafka.url(topic))
+    cluster = KafkaCluster(KafkaAddress.parse(kafka.url(topic)), 30.0)
+    assert (await cluster.settings(topic))["segment.ms"] == "3600000"
+    log = open_log(kafka.url(topic), partitions=PARTITIONS)
+    assert [check.value for check in await log.examine() if check.name == "disk"] == []
+
+    # A topic of before is taken as it is, and doctor tells of it.
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, HITS)])
+    told: list[str] = []
+    for _ in rounds(0.1):
+        told = [check.value for check in await log.examine() if check.name == "disk"]
+        if told:
+            break
+        await asyncio.sleep(0.1)
+    [value] = told
+    assert value.startswith(f"segment.ms of {topic} is 604800000: ")
+    await log.check(unsafe_eviction=False)
+
+    # A log that is moved into is emptied, and gets the same settings as a new one.
+    await log.admin.clear(0)
+    for _ in rounds(0.1):
+        if (await cluster.settings(topic))["segment.ms"] == "3600000":
+            break
+        await asyncio.sleep(0.1)
+    assert (await cluster.settings(topic))["segment.ms"] == "3600000"
+    await cluster.close()
+    await log.close()
+
+
 async def test_a_new_topic_that_brokers_do_not_tell_of_in_time_is_an_error_of_the_log(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

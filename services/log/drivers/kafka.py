@@ -14,7 +14,14 @@ from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.positions import KafkaPositions, group_of
 from services.log.kafka.producer import KafkaProducer
 from services.log.kafka.reader import KafkaReader
-from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS, NOTES, lost_markers, unsafe
+from services.log.kafka.safety import (
+    DESCRIBE_LOG_DIRS,
+    HITS,
+    NOTES,
+    lost_markers,
+    slow_to_free,
+    unsafe,
+)
 from services.log.kafka.topic import KafkaTopic
 from services.log.moved import moved_check
 from services.log.server_check import ServerCheck
@@ -114,6 +121,8 @@ class KafkaLog(Log):
             return checks + left
         if await self._topic.origin() is not None:
             checks += await self._safety(len(brokers))
+            topic = self._topic.name
+            checks += slow_to_free(topic, await self._cluster.settings(topic))
         return checks
 
     async def _safety(self, brokers: int) -> list[ServerCheck]:

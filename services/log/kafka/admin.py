@@ -19,7 +19,7 @@ from services.log.kafka.errors import translated
 from services.log.kafka.imports import KafkaImportLog
 from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.producer import TRANSACTION_MS, producer_group
-from services.log.kafka.safety import HITS
+from services.log.kafka.safety import HITS, HITS_MADE
 from services.log.kafka.topic import MOVE, KafkaTopic
 
 _SIZE = "max.message.bytes"
@@ -172,7 +172,7 @@ class KafkaAdmin(LogAdmin):
     async def clear(self, after: int) -> None:
         """See LogAdmin."""
         await self._topic.created()
-        await self._cluster.change_settings(self._topic.name, HITS)
+        await self._cluster.change_settings(self._topic.name, HITS_MADE)
         for number in range(self._partitions):
             # It is trimmed with the others: readers see that the log does not reach back to it.
             await self._until(partial(self._takes, number), _OBEY_SECONDS)

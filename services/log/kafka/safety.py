@@ -17,13 +17,21 @@ HITS = {
     # An entry is as large as a group commit of hits with long addresses.
     "max.message.bytes": str(MOST_BYTES),
 }
-"""Required settings of the topic of hits; it is created with them."""
+"""Required settings of the topic of hits."""
+SEGMENT = "segment.ms"
+SEGMENT_MS = 3_600_000
+HITS_MADE = {
+    **HITS,
+    # What was trimmed is off the disks once its segment has ended: within a week by default.
+    SEGMENT: str(SEGMENT_MS),
+}
+"""What the topic of hits is created with."""
 NOTES = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
 """Required settings of the topic of notes."""
 NOTES_MADE = {
     **NOTES,
     # A deleted note, such as the salt of an import, is off the disks within two days.
-    "segment.ms": str(3_600_000),
+    SEGMENT: str(SEGMENT_MS),
     "max.compaction.lag.ms": str(24 * 3_600_000),
 }
 _WHY = {
@@ -62,6 +70,21 @@ def lost_markers(describe_log_dirs: int) -> list[ServerCheck]:
             "4.3 or newer: when brokers are killed, hits can be counted twice, or none be counted"
             " until the next ones come (KAFKA-20734)",
             "Run Kafka 4.2 until yours has the correction",
+        )
+    ]
+
+
+def slow_to_free(topic: str, present: Mapping[str, str]) -> list[ServerCheck]:
+    """Report a topic of hits that keeps on the disks for long what was trimmed."""
+    found = present.get(SEGMENT, "")
+    if not found.isdecimal() or int(found) <= SEGMENT_MS:
+        return []
+    return [
+        ServerCheck(
+            "disk",
+            None,
+            f"segment.ms of {topic} is {found}: trimmed hits may stay on the disks for that long",
+            f"Set segment.ms={SEGMENT_MS}",
         )
     ]
 

@@ -14,7 +14,7 @@ from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.cluster import KafkaCluster, notes_topic
 from services.log.kafka.errors import translated
 from services.log.kafka.notes import KafkaNotes, NotesChange
-from services.log.kafka.safety import COPIES, HITS, LEAST_COPIES, NOTES_MADE
+from services.log.kafka.safety import COPIES, HITS_MADE, LEAST_COPIES, NOTES_MADE
 
 MOVE = "move"
 """The note of a move of the log."""
@@ -150,7 +150,7 @@ class KafkaTopic:
 
     async def _make_topics(self) -> None:
         wanted = {
-            self.name: (self._partitions, HITS),
+            self.name: (self._partitions, HITS_MADE),
             notes_topic(self.name): (1, NOTES_MADE),
         }
         for name, (partitions, settings) in wanted.items():

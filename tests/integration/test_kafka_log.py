@@ -505,6 +505,22 @@ async def test_an_import_out_of_time_does_not_hold_up_those_of_other_sites(
     await log.close()
 
 
+async def test_whoever_notes_what_is_written_fetches_no_hits(kafka: KafkaServer) -> None:
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    await appended(url)
+    log = open_log(url, partitions=PARTITIONS)
+    assert isinstance(log, KafkaLog)
+    ends = await log.reader.ends()
+    await log.positions.note_written(ends)
+    assert await log.positions.written() == ends
+    await log.positions.set_committed(dict(ends))
+    committers = list(log._cluster._committers.values())
+    assert len(committers) == 2
+    everything = {log._topic.partition(number) for number in ends}
+    assert [each.paused() for each in committers] == [everything] * 2
+    await log.close()
+
+
 async def test_a_command_ends_when_it_is_no_longer_the_only_member(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

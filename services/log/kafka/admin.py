@@ -13,7 +13,13 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.admin import Copy, KnownImports, LogAdmin, MoveMark
-from services.log.kafka.cluster import READ_UNCOMMITTED, KafkaCluster, stop_now, stop_reading
+from services.log.kafka.cluster import (
+    READ_UNCOMMITTED,
+    KafkaCluster,
+    assign_paused,
+    stop_now,
+    stop_reading,
+)
 from services.log.kafka.dead import KafkaDeadEntries
 from services.log.kafka.errors import translated
 from services.log.kafka.imports import KafkaImportLog
@@ -156,7 +162,7 @@ class KafkaAdmin(LogAdmin):
             async with self._cluster.in_time():
                 committer = await self._cluster.open_consumer(group)
                 try:
-                    committer.assign(list(higher))
+                    assign_paused(committer, list(higher))
                     await committer.commit(higher)
                 finally:
                     await stop_reading(committer)

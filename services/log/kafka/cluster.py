@@ -169,7 +169,7 @@ class KafkaCluster:
                     committer = self._committers.get(group)
                     if committer is None:
                         committer = self._committers[group] = await self.open_consumer(group)
-                    committer.assign([TopicPartition(topic, number) for number in offsets])
+                    assign_paused(committer, [TopicPartition(topic, number) for number in offsets])
                     await committer.commit(
                         {
                             TopicPartition(topic, number): OffsetAndMetadata(at, "")
@@ -272,6 +272,16 @@ class KafkaCluster:
         admin, self._admin = self._admin, None
         if admin is not None:
             await _stopped(admin.close())
+
+
+def assign_paused(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+    """Let a consumer commit for partitions without fetching.
+
+    What is committed are positions: far beyond the end, from where it would start over at the
+    beginning.
+    """
+    consumer.assign(partitions)
+    consumer.pause(*partitions)
 
 
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:

@@ -200,6 +200,15 @@ async def test_brokers_of_kafka_4_2_are_told_from_later_ones(kafka: KafkaServer)
     await cluster.close()
 
 
+async def test_brokers_that_forget_after_a_week_are_told(kafka: KafkaServer) -> None:
+    log = open_log(kafka.url(f"hits-{secrets.token_hex(4)}"), partitions=PARTITIONS)
+    [check] = [each for each in await log.examine() if each.name == "committed offsets"]
+    assert check.ok is None
+    assert "offsets.retention.minutes is 10080: hits of a spool" in check.value
+    await log.check(unsafe_eviction=False)
+    await log.close()
+
+
 async def test_a_topic_with_more_partitions_than_it_was_made_with_is_refused(
     kafka: KafkaServer, admin: AIOKafkaAdminClient
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.settings import IngestSettings
 from services.log.kafka.address import KafkaAddress
-from services.log.kafka.safety import HITS, lost_markers, slow_to_free, unsafe
+from services.log.kafka.safety import HITS, forgetful, lost_markers, slow_to_free, unsafe
 from services.log.open import log_of
 from services.settings import Settings, SettingsError
 
@@ -120,6 +120,19 @@ def test_a_topic_that_keeps_trimmed_hits_for_long_is_told(segment: str, said: in
     assert [check.ok for check in checks] == [None] * said
     assert all(f"is {segment}: " in check.value for check in checks)
     assert all(check.advice == "Set segment.ms=3600000" for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(None, []), (525_600, []), (525_599, [None]), (7 * 24 * 60, [None]), (10_079, [False])],
+)
+def test_brokers_that_forget_what_is_committed_are_told(
+    minutes: int | None, said: list[bool | None]
+) -> None:
+    checks = forgetful(minutes)
+    assert [check.ok for check in checks] == said
+    assert all(f"is {minutes}: " in check.value for check in checks)
+    assert all("minutes=525600 on every broker" in check.advice for check in checks)
 
 
 @pytest.mark.parametrize(("newest", "said"), [(-1, 0), (4, 0), (5, 1), (6, 1)])

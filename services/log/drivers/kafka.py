@@ -18,6 +18,7 @@ from services.log.kafka.safety import (
     DESCRIBE_LOG_DIRS,
     HITS,
     NOTES,
+    forgetful,
     lost_markers,
     slow_to_free,
     unsafe,
@@ -116,6 +117,7 @@ class KafkaLog(Log):
         named = "1 broker" if len(brokers) == 1 else f"{len(brokers)} brokers"
         checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
         checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS, brokers))
+        checks += forgetful(await self._cluster.offsets_minutes(brokers[0]))
         if left := moved_check(await self.admin.mark()):
             # Its settings are those of a sealed log.
             return checks + left

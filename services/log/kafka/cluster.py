@@ -215,6 +215,12 @@ class KafkaCluster:
                 cluster: dict[str, Any] = await (await self.admin()).describe_cluster()
         return str(cluster["cluster_id"]), [broker["node_id"] for broker in cluster["brokers"]]
 
+    async def offsets_minutes(self, broker: int) -> int | None:
+        """Return how long a broker remembers what is committed; None where it does not tell."""
+        with translated():
+            async with self.in_time():
+                return await groups.offsets_minutes(await self.admin(), broker)
+
     async def newest_version(self, api_key: int, brokers: Iterable[int]) -> int:
         """Return the newest version of a request that one of them accepts; -1 if none knows it."""
         with translated():

@@ -36,7 +36,10 @@ class _Opened(NamedTuple):
 
 
 class KafkaProducer(LogProducer):
-    """Appends entries in one transaction per producer."""
+    """Appends entries in one transaction per producer.
+
+    Brokers remember its sequences for `offsets.retention.minutes`, whether its id is open or not.
+    """
 
     def __init__(
         self, cluster: KafkaCluster, topic: KafkaTopic, answer_seconds: float | None

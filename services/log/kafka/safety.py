@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from services.log.interface import REMEMBERED_SECONDS
 from services.log.kafka.cluster import MOST_BYTES
 from services.log.server_check import ServerCheck
 
@@ -47,6 +48,8 @@ COPIES = 3
 """Replication factor of a topic, if there are as many brokers when it is created."""
 LEAST_COPIES = 2
 """In-sync replicas that must have an entry, if there are as many."""
+OFFSETS_MINUTES = 525_600
+"""How long brokers should remember what is committed: a year, longer than anything is away."""
 
 DESCRIBE_LOG_DIRS = 35
 """The number of a request whose newest version tells Kafka 4.3 from earlier ones."""
@@ -85,6 +88,25 @@ def slow_to_free(topic: str, present: Mapping[str, str]) -> list[ServerCheck]:
             None,
             f"segment.ms of {topic} is {found}: trimmed hits may stay on the disks for that long",
             f"Set segment.ms={SEGMENT_MS}",
+        )
+    ]
+
+
+def forgetful(minutes: int | None) -> list[ServerCheck]:
+    """Report brokers that forget what is committed while an ingest or an aggregator is away.
+
+    They keep it for so many minutes after the last commit. What a producer has appended is
+    committed, too: from a spool that is drained later than that, it would be appended again.
+    """
+    if minutes is None or minutes >= OFFSETS_MINUTES:
+        return []
+    return [
+        ServerCheck(
+            "committed offsets",
+            False if minutes * 60 < REMEMBERED_SECONDS else None,
+            f"offsets.retention.minutes is {minutes}: hits of a spool, or of an aggregator, that"
+            " comes back later than that may be counted twice",
+            f"Set offsets.retention.minutes={OFFSETS_MINUTES} on every broker",
         )
     ]
 

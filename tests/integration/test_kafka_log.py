@@ -550,6 +550,19 @@ async def test_a_command_ends_when_it_is_no_longer_the_only_member(
         await each.close()
 
 
+async def test_a_command_that_was_thrown_out_commits_nothing(kafka: KafkaServer) -> None:
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    await appended(url)
+    log, other = (open_log(url, partitions=PARTITIONS) for _ in range(2))
+    async with log.positions.hold():
+        await other.positions.disown()
+        with pytest.raises(HoldLostError, match="stop every aggregator"):
+            await log.positions.set_committed({0: 1})
+    assert await other.positions.committed() == {}
+    for each in (log, other):
+        await each.close()
+
+
 async def test_what_a_worker_that_was_thrown_out_commits_is_not_taken_for_committed(
     kafka: KafkaServer,
 ) -> None:

@@ -91,12 +91,15 @@ class KafkaNotes:
         """
         with translated():
             async with asyncio.timeout(self._cluster.answer_seconds):
-                if self._topic in await self._cluster.topics():
+                if await self._exists():
                     await self._see_all()
         return await self.read()
 
+    async def _exists(self) -> bool:
+        return self._read_to > 0 or self._topic in await self._cluster.topics()
+
     async def _read_on(self) -> None:
-        if not self._read_to and self._topic not in await self._cluster.topics():
+        if not await self._exists():
             return
         here = TopicPartition(self._topic, 0)
         async with self._cluster.consumer() as consumer:

@@ -17,12 +17,16 @@ from aiokafka.producer.sender import EndTxnHandler
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
+from services.log.admin import KnownImport, KnownImports, MoveMark, Way
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
 from services.log.errors import HoldLostError, LogError, LogRefusedError
+from services.log.import_names import import_producer
+from services.log.interface import ImportOutcome
 from services.log.kafka import holding
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.cluster import KafkaCluster, stop_now
+from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS
 from services.log.open import open_log
 from services.runtime.clock import system_clock
@@ -67,6 +71,19 @@ async def refusal(url: str, partitions: int = PARTITIONS) -> str:
         finally:
             await log.close()
     raise AssertionError("it was taken")
+
+
+async def remade(admin: AIOKafkaAdminClient, topic: str) -> None:
+    """Delete a topic, and create it again."""
+    await admin.delete_topics([topic])
+    for _ in rounds(0.1):
+        [reply] = (
+            await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=HITS)])
+        ).topic_errors
+        if reply[1] == 0:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{topic} is not deleted")
 
 
 async def until_closed() -> None:
@@ -128,6 +145,39 @@ async def test_a_topic_that_deletes_hits_is_refused(
     await log.close()
 
 
+async def test_trimmed_hits_are_off_the_disks_within_hours(
+    kafka: KafkaServer, admin: AIOKafkaAdminClient
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    await appended(kafka.url(topic))
+    cluster = KafkaCluster(KafkaAddress.parse(kafka.url(topic)), 30.0)
+    assert (await cluster.settings(topic))["segment.ms"] == "3600000"
+    log = open_log(kafka.url(topic), partitions=PARTITIONS)
+    assert [check.value for check in await log.examine() if check.name == "disk"] == []
+
+    # A topic of before is taken as it is, and doctor tells of it.
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, HITS)])
+    told: list[str] = []
+    for _ in rounds(0.1):
+        told = [check.value for check in await log.examine() if check.name == "disk"]
+        if told:
+            break
+        await asyncio.sleep(0.1)
+    [value] = told
+    assert value.startswith(f"segment.ms of {topic} is 604800000: ")
+    await log.check(unsafe_eviction=False)
+
+    # A log that is moved into is emptied, and gets the same settings as a new one.
+    await log.admin.clear(0)
+    for _ in rounds(0.1):
+        if (await cluster.settings(topic))["segment.ms"] == "3600000":
+            break
+        await asyncio.sleep(0.1)
+    assert (await cluster.settings(topic))["segment.ms"] == "3600000"
+    await cluster.close()
+    await log.close()
+
+
 async def test_a_new_topic_that_brokers_do_not_tell_of_in_time_is_an_error_of_the_log(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +198,15 @@ async def test_brokers_of_kafka_4_2_are_told_from_later_ones(kafka: KafkaServer)
     assert await cluster.newest_version(DESCRIBE_LOG_DIRS, brokers) == 4
     assert await cluster.newest_version(9999, brokers) == -1
     await cluster.close()
+
+
+async def test_brokers_that_forget_after_a_week_are_told(kafka: KafkaServer) -> None:
+    log = open_log(kafka.url(f"hits-{secrets.token_hex(4)}"), partitions=PARTITIONS)
+    [check] = [each for each in await log.examine() if each.name == "committed offsets"]
+    assert check.ok is None
+    assert "offsets.retention.minutes is 10080: hits of a spool" in check.value
+    await log.check(unsafe_eviction=False)
+    await log.close()
 
 
 async def test_a_topic_with_more_partitions_than_it_was_made_with_is_refused(
@@ -188,14 +247,7 @@ async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
     for sequence in range(1, 11):
         await producer.append([LogEntry(0, "p", sequence, 1, b"hit")])
     read_to = (await log.reader.read({0: 0}, limit=5, wait=5.0))[0][-1].position + 1
-    await admin.delete_topics([topic])
-    for _ in rounds(0.1):
-        [reply] = (
-            await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=HITS)])
-        ).topic_errors
-        if reply[1] == 0:
-            break
-        await asyncio.sleep(0.1)
+    await remade(admin, topic)
     said = ""
     for _ in rounds(0.1):
         try:
@@ -227,6 +279,93 @@ async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
             break
     assert "made again" in said
     await other.close()
+
+
+async def test_no_import_begins_on_a_topic_that_was_made_again(
+    kafka: KafkaServer, admin: AIOKafkaAdminClient
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    url = kafka.url(topic)
+    await appended(url)
+    # The second start notes how far it reaches.
+    await appended(url)
+    await remade(admin, topic)
+    log = open_log(url, partitions=PARTITIONS)
+    with pytest.raises(LogError, match="deleted and made again"):
+        await log.imports.begin("a", "d1")
+    assert await log.imports.find("a", "d1") is None
+    await log.close()
+
+
+async def test_an_import_ends_on_a_topic_that_is_made_again_meanwhile(
+    kafka: KafkaServer, admin: AIOKafkaAdminClient
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    url = kafka.url(topic)
+    log = open_log(url, partitions=PARTITIONS)
+    # What is noted of how far it reaches is from before the first entry.
+    await log.check(unsafe_eviction=False)
+    await log.imports.begin("a", "d1")
+    for line in range(10):
+        outcome = await log.imports.append("a", "d1", line, line + 1, 1, b"chunk")
+        assert outcome == (ImportOutcome.APPENDED, line + 1)
+    await remade(admin, topic)
+    said = ""
+    for _ in rounds(0.1):
+        try:
+            await log.imports.append("a", "d1", 10, 11, 1, b"chunk")
+        except LogError as error:
+            said = str(error)
+        if "made again" in said:
+            break
+    assert f"the topic {topic} was deleted and made again" in said
+    with pytest.raises(LogError, match="made again"):
+        await log.imports.begin("a", "d2")
+    progress = await log.imports.find("a", "d1")
+    assert progress is not None
+    assert progress.taken == 10
+    await log.close()
+
+    # Nor do another process, and a later one, append to it.
+    other = open_log(url, partitions=PARTITIONS)
+    with pytest.raises(LogError, match="made again"):
+        await other.imports.append("a", "d1", 10, 11, 1, b"chunk")
+    assert await other.reader.read({0: 0, 1: 0}, limit=10) == {}
+    await other.close()
+
+
+async def test_no_import_begins_on_a_log_that_was_moved(kafka: KafkaServer) -> None:
+    log = open_log(kafka.url(f"hits-{secrets.token_hex(4)}"), partitions=PARTITIONS)
+    await log.check(unsafe_eviction=False)
+    await log.admin.set_mark(MoveMark("1", Way.OUT, "redis://new/0", done=True))
+    with pytest.raises(LogError, match="this log was moved to redis://new/0"):
+        await log.imports.begin("a", "d1")
+    await log.close()
+
+
+async def test_an_import_whose_time_is_over_is_not_known(kafka: KafkaServer) -> None:
+    log = open_log(kafka.url(f"hits-{secrets.token_hex(4)}"), partitions=PARTITIONS)
+    await log.check(unsafe_eviction=False)
+    over = KnownImport(
+        key=import_producer("a", "d1"),
+        partition=0,
+        taken=9,
+        hits=3,
+        position=1,
+        salt="",
+        sealed=True,
+        seconds=-1,
+    )
+    await log.admin.take_imports(KnownImports([over], {}))
+    assert await log.imports.find("a", "d1") is None
+    assert (await log.admin.imports()).imports == []
+    assert await log.imports.append("a", "d1", 9, 18, 3, b"chunk") == (ImportOutcome.LOST, 0)
+    assert await log.imports.seal("a", "d1") is None
+    begun = await log.imports.begin("a", "d1")
+    assert (begun.taken, begun.hits, begun.position) == (0, 0, None)
+    assert begun.salt
+    assert await log.imports.append("a", "d1", 0, 9, 3, b"chunk") == (ImportOutcome.APPENDED, 9)
+    await log.close()
 
 
 async def test_whoever_adopts_the_spool_of_a_killed_ingest_ends_what_it_had_begun(
@@ -303,6 +442,94 @@ async def test_a_note_whose_commit_failed_for_no_named_reason_is_looked_for_and_
         await log.close()
 
 
+async def test_a_chunk_sent_again_while_another_import_hangs_is_in_the_log_once(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    log = open_log(kafka.url(topic), partitions=PARTITIONS, answer_seconds=5.0)
+    await log.check(unsafe_eviction=False)
+    await log.imports.begin("b", "d1")
+    hung = AIOKafkaProducer(
+        bootstrap_servers=f"127.0.0.1:{kafka.port}",
+        transactional_id=f"hung-{topic}",
+        transaction_timeout_ms=600_000,
+    )
+    await hung.start()
+    await hung.begin_transaction()
+    hangs: list[bool] = []
+    send = KafkaNotes._send
+
+    async def sent(notes: KafkaNotes, producer: AIOKafkaProducer, wanted: NotesChange) -> int:
+        if not hangs:
+            hangs.append(True)
+            await hung.send_and_wait(f"{topic}-notes", b"hung", key=b"hung", partition=0)
+        return await send(notes, producer, wanted)
+
+    # The other import writes its note after this one has read all notes, and before its own.
+    monkeypatch.setattr(KafkaNotes, "_send", sent)
+    for _ in range(2):
+        with pytest.raises(LogError, match="in time"):
+            await log.imports.append("b", "d1", 0, 9, 3, b"chunk")
+    # Nor can it be said what is known of imports.
+    with pytest.raises(LogError, match="in time"):
+        await log.admin.imports()
+    assert hangs
+    await hung.abort_transaction()
+    await hung.stop()
+    again = await log.imports.append("b", "d1", 0, 9, 3, b"chunk")
+    assert again == (ImportOutcome.REPEATED, 9)
+    read = await log.reader.read({0: 0, 1: 0}, limit=10)
+    assert [each.value for records in read.values() for each in records] == [b"chunk"]
+    progress = await log.imports.find("b", "d1")
+    assert progress is not None
+    assert (progress.taken, progress.hits) == (9, 3)
+    [known] = (await log.admin.imports()).imports
+    assert (known.taken, known.hits) == (9, 3)
+    await log.close()
+
+
+async def test_an_import_out_of_time_does_not_hold_up_those_of_other_sites(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    log = open_log(url, partitions=PARTITIONS, answer_seconds=5.0)
+    await log.check(unsafe_eviction=False)
+    for site in ("a", "b"):
+        await log.imports.begin(site, "d1")
+    send = KafkaNotes._send
+
+    async def unanswered(notes: KafkaNotes, producer: AIOKafkaProducer, wanted: NotesChange) -> int:
+        await send(notes, producer, wanted)
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets it")
+
+    with monkeypatch.context() as slow:
+        slow.setattr(KafkaNotes, "_send", unanswered)
+        with pytest.raises(LogError, match="in time"):
+            await log.imports.append("a", "d1", 0, 9, 3, b"a")
+    assert await log.imports.append("b", "d1", 0, 9, 3, b"b") == (ImportOutcome.APPENDED, 9)
+    assert await log.imports.append("a", "d1", 0, 9, 3, b"a") == (ImportOutcome.APPENDED, 9)
+    read = await log.reader.read({0: 0, 1: 0}, limit=10)
+    assert sorted(each.value for records in read.values() for each in records) == [b"a", b"b"]
+    await log.close()
+
+
+async def test_whoever_notes_what_is_written_fetches_no_hits(kafka: KafkaServer) -> None:
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    await appended(url)
+    log = open_log(url, partitions=PARTITIONS)
+    assert isinstance(log, KafkaLog)
+    ends = await log.reader.ends()
+    await log.positions.note_written(ends)
+    assert await log.positions.written() == ends
+    await log.positions.set_committed(dict(ends))
+    committers = list(log._cluster._committers.values())
+    assert len(committers) == 2
+    everything = {log._topic.partition(number) for number in ends}
+    assert [each.paused() for each in committers] == [everything] * 2
+    await log.close()
+
+
 async def test_a_command_ends_when_it_is_no_longer_the_only_member(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +546,19 @@ async def test_a_command_ends_when_it_is_no_longer_the_only_member(
     with pytest.raises(HoldLostError, match="stop every aggregator"):
         await held()
     assert await other.positions.owners() == {}
+    for each in (log, other):
+        await each.close()
+
+
+async def test_a_command_that_was_thrown_out_commits_nothing(kafka: KafkaServer) -> None:
+    url = kafka.url(f"hits-{secrets.token_hex(4)}")
+    await appended(url)
+    log, other = (open_log(url, partitions=PARTITIONS) for _ in range(2))
+    async with log.positions.hold():
+        await other.positions.disown()
+        with pytest.raises(HoldLostError, match="stop every aggregator"):
+            await log.positions.set_committed({0: 1})
+    assert await other.positions.committed() == {}
     for each in (log, other):
         await each.close()
 

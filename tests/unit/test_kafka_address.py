@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.settings import IngestSettings
 from services.log.kafka.address import KafkaAddress
-from services.log.kafka.safety import HITS, lost_markers, unsafe
+from services.log.kafka.safety import HITS, forgetful, lost_markers, slow_to_free, unsafe
 from services.log.open import log_of
 from services.settings import Settings, SettingsError
 
@@ -110,6 +110,29 @@ def test_fewer_than_three_copies_are_said_but_not_refused(
     assert check.ok is None
     assert said in check.value
     assert check.advice == advice
+
+
+@pytest.mark.parametrize(
+    ("segment", "said"), [("3600000", 0), ("600000", 0), ("604800000", 1), ("unknown", 0)]
+)
+def test_a_topic_that_keeps_trimmed_hits_for_long_is_told(segment: str, said: int) -> None:
+    checks = slow_to_free("hits", {"segment.ms": segment})
+    assert [check.ok for check in checks] == [None] * said
+    assert all(f"is {segment}: " in check.value for check in checks)
+    assert all(check.advice == "Set segment.ms=3600000" for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(None, []), (525_600, []), (525_599, [None]), (7 * 24 * 60, [None]), (10_079, [False])],
+)
+def test_brokers_that_forget_what_is_committed_are_told(
+    minutes: int | None, said: list[bool | None]
+) -> None:
+    checks = forgetful(minutes)
+    assert [check.ok for check in checks] == said
+    assert all(f"is {minutes}: " in check.value for check in checks)
+    assert all("minutes=525600 on every broker" in check.advice for check in checks)
 
 
 @pytest.mark.parametrize(("newest", "said"), [(-1, 0), (4, 0), (5, 1), (6, 1)])

@@ -14,7 +14,15 @@ from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.positions import KafkaPositions, group_of
 from services.log.kafka.producer import KafkaProducer
 from services.log.kafka.reader import KafkaReader
-from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS, NOTES, lost_markers, unsafe
+from services.log.kafka.safety import (
+    DESCRIBE_LOG_DIRS,
+    HITS,
+    NOTES,
+    forgetful,
+    lost_markers,
+    slow_to_free,
+    unsafe,
+)
 from services.log.kafka.topic import KafkaTopic
 from services.log.moved import moved_check
 from services.log.server_check import ServerCheck
@@ -86,7 +94,7 @@ class KafkaLog(Log):
                 f" {origin.partitions}: a site's hits would be in two of them. Move to a log with"
                 " another number; do not add partitions to a topic"
             )
-        await self._topic.refuse_if_made_again(await self.reader.offsets(range(self.partitions)))
+        await self._topic.refuse_if_made_again(self.reader.all_offsets)
         if unsafe_eviction:
             return
         _, brokers = await self._cluster.brokers()
@@ -109,11 +117,14 @@ class KafkaLog(Log):
         named = "1 broker" if len(brokers) == 1 else f"{len(brokers)} brokers"
         checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
         checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS, brokers))
+        checks += forgetful(await self._cluster.offsets_minutes(brokers[0]))
         if left := moved_check(await self.admin.mark()):
             # Its settings are those of a sealed log.
             return checks + left
         if await self._topic.origin() is not None:
             checks += await self._safety(len(brokers))
+            topic = self._topic.name
+            checks += slow_to_free(topic, await self._cluster.settings(topic))
         return checks
 
     async def _safety(self, brokers: int) -> list[ServerCheck]:

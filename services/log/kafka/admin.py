@@ -13,16 +13,21 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.admin import Copy, KnownImports, LogAdmin, MoveMark
-from services.log.kafka.cluster import KafkaCluster, stop_now, stop_reading
+from services.log.kafka.cluster import (
+    READ_UNCOMMITTED,
+    KafkaCluster,
+    assign_paused,
+    stop_now,
+    stop_reading,
+)
 from services.log.kafka.dead import KafkaDeadEntries
 from services.log.kafka.errors import translated
 from services.log.kafka.imports import KafkaImportLog
 from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.producer import TRANSACTION_MS, producer_group
-from services.log.kafka.safety import HITS
-from services.log.kafka.topic import KafkaTopic
+from services.log.kafka.safety import HITS, HITS_MADE
+from services.log.kafka.topic import MOVE, KafkaTopic
 
-_MOVE = "move"
 _SIZE = "max.message.bytes"
 _SEALED_BYTES = 78
 """The size of a transaction end marker; the headers of an entry alone make a batch larger."""
@@ -74,14 +79,13 @@ class KafkaAdmin(LogAdmin):
 
     async def mark(self) -> MoveMark | None:
         """See LogAdmin."""
-        noted = (await self._parts.notes.read()).get(_MOVE)
-        return None if noted is None else msgspec.json.decode(noted, type=MoveMark)
+        return await self._topic.mark()
 
     async def set_mark(self, mark: MoveMark | None) -> None:
         """See LogAdmin."""
         await self._topic.created()
         text = None if mark is None else msgspec.json.encode(mark).decode()
-        await self._parts.notes.change(_MOVE, lambda _: NotesChange.of(move=text))
+        await self._parts.notes.change(MOVE, lambda _: NotesChange.of(move=text))
 
     async def seal(self) -> None:
         """See LogAdmin."""
@@ -122,7 +126,7 @@ class KafkaAdmin(LogAdmin):
 
     async def _is_decided(self) -> bool:
         here = [self._topic.partition(number) for number in range(self._partitions)]
-        everything = await self._cluster.open_consumer(isolation="read_uncommitted")
+        everything = await self._cluster.open_consumer(isolation=READ_UNCOMMITTED)
         try:
             ends = await everything.end_offsets(here)
         finally:
@@ -158,7 +162,7 @@ class KafkaAdmin(LogAdmin):
             async with self._cluster.in_time():
                 committer = await self._cluster.open_consumer(group)
                 try:
-                    committer.assign(list(higher))
+                    assign_paused(committer, list(higher))
                     await committer.commit(higher)
                 finally:
                     await stop_reading(committer)
@@ -174,7 +178,7 @@ class KafkaAdmin(LogAdmin):
     async def clear(self, after: int) -> None:
         """See LogAdmin."""
         await self._topic.created()
-        await self._cluster.change_settings(self._topic.name, HITS)
+        await self._cluster.change_settings(self._topic.name, HITS_MADE)
         for number in range(self._partitions):
             # It is trimmed with the others: readers see that the log does not reach back to it.
             await self._until(partial(self._takes, number), _OBEY_SECONDS)

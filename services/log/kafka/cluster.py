@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -25,6 +26,9 @@ MOST_BYTES = 32 << 20
 """The largest entry, and the largest request that appends some."""
 LEAVE_SECONDS = 1.0
 """How long to wait for requests in flight when a producer is abandoned."""
+READ_COMMITTED = "read_committed"
+READ_UNCOMMITTED = "read_uncommitted"
+"""Isolation levels of a consumer: whether an open transaction ends what it sees of a partition."""
 _RETRY_SECONDS = 0.1
 _Answer = TypeVar("_Answer")
 _OF_TOPIC = 1
@@ -43,7 +47,7 @@ class KafkaCluster:
         self.answer_seconds = max(LEAST_SECONDS, answer_seconds)
         self._options = address.options()
         self._admin: AIOKafkaAdminClient | None = None
-        self._idle: list[AIOKafkaConsumer] = []
+        self._idle: dict[str, list[AIOKafkaConsumer]] = {}
         self._committers: dict[str, AIOKafkaConsumer] = {}
         self._opening = asyncio.Lock()
 
@@ -75,9 +79,10 @@ class KafkaCluster:
             return self._admin
 
     @asynccontextmanager
-    async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """Lend a read-committed consumer without a group; one reader has it at a time."""
-        consumer = self._idle.pop() if self._idle else await self.open_consumer()
+    async def consumer(self, isolation: str = READ_COMMITTED) -> AsyncIterator[AIOKafkaConsumer]:
+        """Lend a consumer without a group; one reader has it at a time."""
+        idle = self._idle.setdefault(isolation, [])
+        consumer = idle.pop() if idle else await self.open_consumer(isolation=isolation)
         try:
             yield consumer
         except BaseException:
@@ -85,10 +90,10 @@ class KafkaCluster:
             raise
         # The next reader assigns its own; it must not fetch in the meantime.
         consumer.pause(*consumer.assignment())
-        self._idle.append(consumer)
+        idle.append(consumer)
 
     async def open_consumer(
-        self, group: str | None = None, isolation: str = "read_committed"
+        self, group: str | None = None, isolation: str = READ_COMMITTED
     ) -> AIOKafkaConsumer:
         """Return a consumer, usually a read-committed one, which the caller stops."""
         consumer = AIOKafkaConsumer(
@@ -164,7 +169,7 @@ class KafkaCluster:
                     committer = self._committers.get(group)
                     if committer is None:
                         committer = self._committers[group] = await self.open_consumer(group)
-                    committer.assign([TopicPartition(topic, number) for number in offsets])
+                    assign_paused(committer, [TopicPartition(topic, number) for number in offsets])
                     await committer.commit(
                         {
                             TopicPartition(topic, number): OffsetAndMetadata(at, "")
@@ -209,6 +214,12 @@ class KafkaCluster:
             async with asyncio.timeout(self.answer_seconds):
                 cluster: dict[str, Any] = await (await self.admin()).describe_cluster()
         return str(cluster["cluster_id"]), [broker["node_id"] for broker in cluster["brokers"]]
+
+    async def offsets_minutes(self, broker: int) -> int | None:
+        """Return how long a broker remembers what is committed; None where it does not tell."""
+        with translated():
+            async with self.in_time():
+                return await groups.offsets_minutes(await self.admin(), broker)
 
     async def newest_version(self, api_key: int, brokers: Iterable[int]) -> int:
         """Return the newest version of a request that one of them accepts; -1 if none knows it."""
@@ -260,13 +271,23 @@ class KafkaCluster:
 
     async def close(self) -> None:
         """Close every client."""
-        clients: Iterable[AIOKafkaConsumer] = [*self._idle, *self._committers.values()]
-        self._idle, self._committers = [], {}
+        clients = [*chain.from_iterable(self._idle.values()), *self._committers.values()]
+        self._idle, self._committers = {}, {}
         for client in clients:
             await stop_reading(client)
         admin, self._admin = self._admin, None
         if admin is not None:
             await _stopped(admin.close())
+
+
+def assign_paused(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+    """Let a consumer commit for partitions without fetching.
+
+    What is committed are positions: far beyond the end, from where it would start over at the
+    beginning.
+    """
+    consumer.assign(partitions)
+    consumer.pause(*partitions)
 
 
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupIdNotFound, for_code
 
 from services.log.kafka.stable_offsets import IN_DOUBT, OffsetsRequest
 
+OFFSETS_RETENTION = "offsets.retention.minutes"
 _DOUBT_SECONDS = 2.0
 _AGAIN_SECONDS = 0.1
 
@@ -73,6 +75,20 @@ async def members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
                 _refuse(error_code)
             found += [Member(id_, client, given) for id_, client, _, _, given, *_ in present]
     return found
+
+
+async def offsets_minutes(admin: AIOKafkaAdminClient, broker: int) -> int | None:
+    """Return how long a broker remembers the offsets of a group that nobody is a member of.
+
+    None where it does not tell, as one that this account may not ask. Raises KafkaError.
+    """
+    asked = ConfigResource(ConfigResourceType.BROKER, str(broker), {OFFSETS_RETENTION: ""})
+    for answer in await admin.describe_configs([asked]):
+        for error_code, _, _, _, settings in answer.resources:
+            for name, value, *_ in () if error_code else settings:
+                if name == OFFSETS_RETENTION and value is not None:
+                    return int(value)
+    return None
 
 
 def _refuse(error_code: int) -> None:

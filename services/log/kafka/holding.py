@@ -9,11 +9,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log import holds
-from services.log.errors import HOLD_SECONDS, HOLDER, LogInUseError
+from services.log.errors import HOLD_SECONDS, HOLDER, HoldLostError, LogInUseError
 from services.log.kafka import groups
 from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
@@ -88,18 +89,25 @@ class Holding:
                 return await self._members() == members
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        """Commit offsets for the group: while it is held, as its only member."""
+        """Commit offsets for the group: while it is held, as its only member.
+
+        Raises HoldLostError when it was thrown out.
+        """
         if self._holder is None:
             await self._cluster.commit(self._group, self._topic.name, offsets)
         elif offsets:
             with translated():
                 async with self._cluster.in_time():
-                    await self._holder.commit(
-                        {
-                            self._topic.partition(number): OffsetAndMetadata(at, "")
-                            for number, at in offsets.items()
-                        }
-                    )
+                    try:
+                        await self._holder.commit(
+                            {
+                                self._topic.partition(number): OffsetAndMetadata(at, "")
+                                for number, at in offsets.items()
+                            }
+                        )
+                    except (CommitFailedError, IllegalStateError) as error:
+                        # The group has other members now, or gave it no partition again.
+                        raise HoldLostError from error
 
     async def _refuse_where_owned(self) -> None:
         for _, client, _ in await self._members():

@@ -2,13 +2,13 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from services.log import batch
-from services.log.admin import KnownImport, KnownImports
-from services.log.errors import LogError
+from services.log.admin import KnownImport, KnownImports, refuse_moved
+from services.log.errors import LogError, LogRefusedError
 from services.log.import_names import (
     BEHIND_SECONDS,
     SALT_BYTES,
@@ -21,9 +21,9 @@ from services.log.interface import (
     ImportOutcome,
     ImportProgress,
     LogPositions,
-    LogReader,
 )
 from services.log.kafka.notes import KafkaNotes, NotesChange, Written
+from services.log.kafka.reader import KafkaReader
 from services.log.kafka.topic import KafkaTopic
 from services.model.partition import partition_of
 
@@ -61,7 +61,7 @@ class KafkaImportLog(ImportLog):
         self,
         topic: KafkaTopic,
         notes: KafkaNotes,
-        reader: LogReader,
+        reader: KafkaReader,
         positions: LogPositions,
         partitions: int,
     ) -> None:
@@ -74,6 +74,7 @@ class KafkaImportLog(ImportLog):
     async def begin(self, site: str, digest: str) -> ImportProgress:
         """See ImportLog."""
         await self._topic.created()
+        await self._refuse_unfit()
         key, shared = _key(site, digest), f"{_SALT}{site}"
         now = time.time()
 
@@ -81,17 +82,19 @@ class KafkaImportLog(ImportLog):
             noted = _salt(notes.get(shared))
             fresh = noted is not None and noted.until > now
             salt = noted.salt if noted is not None and fresh else secrets.token_hex(SALT_BYTES)
-            mine = _import(notes.get(key)) or _Import()
+            mine = _import(notes.get(key), now) or _Import()
             mine = msgspec.structs.replace(
                 mine,
                 salt=mine.salt or salt,
                 until=None,
                 partition=partition_of(site, self._partitions),
             )
-            old = {each: None for each in notes if _is_over(each, notes[each], now)}
-            return NotesChange.of(
-                **old, **{key: _text(mine), shared: _text(_Salt(salt, now + SALT_SECONDS))}
-            )
+            changed: dict[str, str | None] = {
+                each: None for each in notes if _is_over(each, notes[each], now)
+            }
+            changed[key] = _text(mine)
+            changed[shared] = _text(_Salt(salt, now + SALT_SECONDS))
+            return NotesChange.of(**changed)
 
         # One scope for all imports of a site: they share a salt.
         await self._notes.change(f"import-{site}", change)
@@ -102,7 +105,7 @@ class KafkaImportLog(ImportLog):
 
     async def find(self, site: str, digest: str) -> ImportProgress | None:
         """See ImportLog."""
-        noted = _import((await self._notes.read()).get(_key(site, digest)))
+        noted = _import((await self._notes.read()).get(_key(site, digest)), time.time())
         return None if noted is None else noted.progress
 
     async def append(
@@ -120,25 +123,39 @@ class KafkaImportLog(ImportLog):
 
         def change(notes: Mapping[str, str]) -> NotesChange | None:
             nonlocal outcome
-            noted = _import(notes.get(key))
+            noted = _import(notes.get(key), time.time())
             outcome = _outcome(noted, after, upto)
             if noted is None or outcome[0] is not ImportOutcome.APPENDED:
                 return None
-            return NotesChange(
-                lambda offsets: {key: _text(self._grown(noted, upto, hits, base + offsets[0]))},
-                [Written(partition, payload, headers)],
-            )
+            before = dict(self._topic.highest)
+
+            def grown(offsets: Sequence[int]) -> dict[str, str | None]:
+                self._topic.follow(before, [(partition, offsets[0])])
+                return {key: _text(self._grown(noted, upto, hits, base + offsets[0]))}
+
+            return NotesChange(grown, [Written(partition, payload, headers)])
 
         origin = await self._topic.origin()
         if origin is None:
             return outcome
         base = origin.base
+        if partition not in self._topic.highest:
+            # Nothing that this process has appended says whether it is still the same topic.
+            await self._refuse_unfit()
         await self._notes.change(f"import-{site}", change)
         return outcome
 
     @staticmethod
     def _grown(noted: _Import, upto: int, hits: int, position: int) -> _Import:
         return msgspec.structs.replace(noted, taken=upto, hits=noted.hits + hits, position=position)
+
+    async def _refuse_unfit(self) -> None:
+        """Raise LogError while the log accepts nothing: what ingest has in its spool waits, too."""
+        refuse_moved(await self._topic.mark())
+        try:
+            await self._topic.refuse_if_made_again(self._reader.all_offsets)
+        except LogRefusedError as refused:
+            raise LogError(str(refused)) from refused
 
     async def counted(self, site: str, progress: ImportProgress) -> bool:
         """See ImportLog."""
@@ -156,15 +173,18 @@ class KafkaImportLog(ImportLog):
         return await self.find(site, digest)
 
     async def _end(self, site: str, digest: str, *, sealed: bool) -> None:
-        key, until = _key(site, digest), time.time() + REMEMBERED_SECONDS
+        key, now = _key(site, digest), time.time()
 
         def change(notes: Mapping[str, str]) -> NotesChange | None:
-            noted = _import(notes.get(key))
+            noted = _import(notes.get(key), now)
             ended: dict[str, str | None] = {}
             if noted is not None:
                 ended[key] = _text(
                     msgspec.structs.replace(
-                        noted, salt="", until=until, sealed=sealed or noted.sealed
+                        noted,
+                        salt="",
+                        until=now + REMEMBERED_SECONDS,
+                        sealed=sealed or noted.sealed,
                     )
                 )
             if sealed:
@@ -176,11 +196,11 @@ class KafkaImportLog(ImportLog):
 
     async def known(self) -> KnownImports:
         """Return all imports that have notes. Raises LogError."""
-        notes, now = await self._notes.read(), time.time()
+        notes, now = await self._notes.read_all(), time.time()
         imports: list[KnownImport] = []
         salts: dict[str, str] = {}
         for key, value in notes.items():
-            if key.startswith(_IMPORT) and (noted := _import(value)) is not None:
+            if key.startswith(_IMPORT) and (noted := _import(value, now)) is not None:
                 imports.append(_known(key.removeprefix(_IMPORT), noted, now))
             elif key.startswith(_SALT) and (salt := _salt(value)) is not None and salt.until > now:
                 salts[key.removeprefix(_SALT)] = salt.salt
@@ -253,14 +273,15 @@ def _outcome(noted: _Import | None, after: int, upto: int) -> tuple[ImportOutcom
 
 
 def _is_over(key: str, value: str, now: float) -> bool:
-    if not key.startswith(_IMPORT):
-        return False
-    noted = _import(value)
-    return noted is not None and noted.until is not None and noted.until < now
+    return key.startswith(_IMPORT) and _import(value, now) is None
 
 
-def _import(value: str | None) -> _Import | None:
-    return None if value is None else msgspec.json.decode(value, type=_Import)
+def _import(value: str | None, now: float) -> _Import | None:
+    """Read the note of an import; None without one, and for one that is over."""
+    if value is None:
+        return None
+    noted = msgspec.json.decode(value, type=_Import)
+    return None if noted.until is not None and noted.until < now else noted
 
 
 def _salt(value: str | None) -> _Salt | None:

@@ -2,8 +2,9 @@
 
 A note is a key and a value, and the last value of a key counts. Notes that depend on each other
 have a scope: whoever changes one fences all concurrent writers, reads all notes, and writes in one
-transaction. So a change sees every earlier change of its scope, and an entry of the log written
-with a note is in the log exactly when the note is.
+transaction. An open transaction of any scope hides what was committed after its first note, so a
+change waits until none is open. So it sees every earlier change of its scope, and an entry of the
+log written with a note is in the log exactly when the note is.
 """
 
 import asyncio
@@ -17,14 +18,22 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced, UnknownError
 
 from services.log.errors import LogError
-from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, notes_topic, stop_now
+from services.log.kafka.cluster import (
+    LEAVE_SECONDS,
+    MOST_BYTES,
+    READ_UNCOMMITTED,
+    KafkaCluster,
+    notes_topic,
+    stop_now,
+)
 from services.log.kafka.errors import translated
 
 TRIES = 5
 """How often a change is retried because another process changed the same scope."""
 TRANSACTION_MS = 30_000
 _PAUSE_SECONDS = 0.3
-_LOOK_SECONDS = 0.005
+_LOOK_SECONDS = (0.005, 0.1)
+"""How long to wait between two looks for a commit, at first and at most."""
 KNOWN_SECONDS = 12 * 3600
 """How long reading continues from what was read; Kafka keeps tombstones for a day."""
 
@@ -65,15 +74,32 @@ class KafkaNotes:
         self._reading = asyncio.Lock()
 
     async def read(self) -> Mapping[str, str]:
-        """Return the current notes; none if the log does not exist yet."""
+        """Return the current notes; none if the log does not exist yet.
+
+        Those that an open transaction hides are missing; see `read_all`.
+        """
         async with self._reading:
             with translated():
                 async with asyncio.timeout(self._cluster.answer_seconds):
                     await self._read_on()
             return dict(self._notes)
 
+    async def read_all(self) -> Mapping[str, str]:
+        """Return the current notes, all that were committed before this was called.
+
+        Raises LogError while an open transaction hides some.
+        """
+        with translated():
+            async with asyncio.timeout(self._cluster.answer_seconds):
+                if await self._exists():
+                    await self._see_all()
+        return await self.read()
+
+    async def _exists(self) -> bool:
+        return self._read_to > 0 or self._topic in await self._cluster.topics()
+
     async def _read_on(self) -> None:
-        if not self._read_to and self._topic not in await self._cluster.topics():
+        if not await self._exists():
             return
         here = TopicPartition(self._topic, 0)
         async with self._cluster.consumer() as consumer:
@@ -127,17 +153,16 @@ class KafkaNotes:
             await producer.start()
             # This fences others, and aborts what they had begun.
             await producer.begin_transaction()
-            before = await self.read()
+            before = await self.read_all()
             wanted = change(before)
             if wanted is None:
                 await producer.abort_transaction()
                 return before
             try:
                 last = await self._send(producer, wanted)
-            except KafkaError:
-                # A fenced client has nothing to abort, and asserts that.
-                with suppress(KafkaError, AssertionError):
-                    await producer.abort_transaction()
+            except BaseException:
+                # Also out of time: the transaction would hide the notes of others while it is open.
+                await _abort(producer)
                 raise
             await producer.commit_transaction()
             await self._see(last)
@@ -145,13 +170,22 @@ class KafkaNotes:
         finally:
             await stop_now(producer)
 
+    async def _see_all(self) -> None:
+        """Wait until readers see everything that is there, so that no note is hidden."""
+        here = TopicPartition(self._topic, 0)
+        async with self._cluster.consumer(READ_UNCOMMITTED) as everything:
+            ends = await everything.end_offsets([here])
+        await self._see(ends[here] - 1)
+
     async def _see(self, offset: int) -> None:
         """Wait until readers see what was committed, a moment later."""
         here = TopicPartition(self._topic, 0)
+        pause, longest = _LOOK_SECONDS
         async with self._cluster.consumer() as consumer:
             seen = await consumer.end_offsets([here])
             while seen[here] <= offset:
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(longest, pause * 1.5)
                 seen = await consumer.end_offsets([here])
 
     async def _send(self, producer: AIOKafkaProducer, wanted: NotesChange) -> int:
@@ -175,6 +209,14 @@ class KafkaNotes:
             for key, value in wanted.notes(offsets).items()
         ]
         return max((each.offset for each in await asyncio.gather(*noted)), default=-1)
+
+
+async def _abort(producer: AIOKafkaProducer) -> None:
+    """Abort an open transaction, if brokers answer soon; otherwise they abort it some day."""
+    # A fenced client has nothing to abort, and asserts that.
+    with suppress(KafkaError, AssertionError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await producer.abort_transaction()
 
 
 def _may_begin_again(error: LogError) -> bool:

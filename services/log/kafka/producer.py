@@ -36,7 +36,10 @@ class _Opened(NamedTuple):
 
 
 class KafkaProducer(LogProducer):
-    """Appends entries in one transaction per producer."""
+    """Appends entries in one transaction per producer.
+
+    Brokers remember its sequences for `offsets.retention.minutes`, whether its id is open or not.
+    """
 
     def __init__(
         self, cluster: KafkaCluster, topic: KafkaTopic, answer_seconds: float | None
@@ -90,7 +93,8 @@ class KafkaProducer(LogProducer):
                 for number in {entry.partition for entry in fresh}
             }
             await client.send_offsets_to_transaction(sequences, producer_group(producer_id))
-            self._topic.follow(offsets, await asyncio.gather(*sent))
+            appended = await asyncio.gather(*sent)
+            self._topic.follow(offsets, [(each.partition, each.offset) for each in appended])
             await client.commit_transaction()
         except BaseException:
             # After a failure a client is unusable; the next one with its id decides what is in

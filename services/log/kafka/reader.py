@@ -129,6 +129,10 @@ class KafkaReader(LogReader):
                     end, back = start, back * 4
                 return last
 
+    async def all_offsets(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Return the offset of the first entry of every partition, and that after the last one."""
+        return await self.offsets(range(self._partitions))
+
     async def offsets(self, numbers: Iterable[int]) -> tuple[dict[int, int], dict[int, int]]:
         """Return the offset of the first entry of partitions, and that after the last one."""
         here = [self._topic.partition(number) for number in numbers]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from services.log.interface import REMEMBERED_SECONDS
 from services.log.kafka.cluster import MOST_BYTES
 from services.log.server_check import ServerCheck
 
@@ -17,13 +18,21 @@ HITS = {
     # An entry is as large as a group commit of hits with long addresses.
     "max.message.bytes": str(MOST_BYTES),
 }
-"""Required settings of the topic of hits; it is created with them."""
+"""Required settings of the topic of hits."""
+SEGMENT = "segment.ms"
+SEGMENT_MS = 3_600_000
+HITS_MADE = {
+    **HITS,
+    # What was trimmed is off the disks once its segment has ended: within a week by default.
+    SEGMENT: str(SEGMENT_MS),
+}
+"""What the topic of hits is created with."""
 NOTES = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
 """Required settings of the topic of notes."""
 NOTES_MADE = {
     **NOTES,
     # A deleted note, such as the salt of an import, is off the disks within two days.
-    "segment.ms": str(3_600_000),
+    SEGMENT: str(SEGMENT_MS),
     "max.compaction.lag.ms": str(24 * 3_600_000),
 }
 _WHY = {
@@ -39,6 +48,8 @@ COPIES = 3
 """Replication factor of a topic, if there are as many brokers when it is created."""
 LEAST_COPIES = 2
 """In-sync replicas that must have an entry, if there are as many."""
+OFFSETS_MINUTES = 525_600
+"""How long brokers should remember what is committed: a year, longer than anything is away."""
 
 DESCRIBE_LOG_DIRS = 35
 """The number of a request whose newest version tells Kafka 4.3 from earlier ones."""
@@ -62,6 +73,40 @@ def lost_markers(describe_log_dirs: int) -> list[ServerCheck]:
             "4.3 or newer: when brokers are killed, hits can be counted twice, or none be counted"
             " until the next ones come (KAFKA-20734)",
             "Run Kafka 4.2 until yours has the correction",
+        )
+    ]
+
+
+def slow_to_free(topic: str, present: Mapping[str, str]) -> list[ServerCheck]:
+    """Report a topic of hits that keeps on the disks for long what was trimmed."""
+    found = present.get(SEGMENT, "")
+    if not found.isdecimal() or int(found) <= SEGMENT_MS:
+        return []
+    return [
+        ServerCheck(
+            "disk",
+            None,
+            f"segment.ms of {topic} is {found}: trimmed hits may stay on the disks for that long",
+            f"Set segment.ms={SEGMENT_MS}",
+        )
+    ]
+
+
+def forgetful(minutes: int | None) -> list[ServerCheck]:
+    """Report brokers that forget what is committed while an ingest or an aggregator is away.
+
+    They keep it for so many minutes after the last commit. What a producer has appended is
+    committed, too: from a spool that is drained later than that, it would be appended again.
+    """
+    if minutes is None or minutes >= OFFSETS_MINUTES:
+        return []
+    return [
+        ServerCheck(
+            "committed offsets",
+            False if minutes * 60 < REMEMBERED_SECONDS else None,
+            f"offsets.retention.minutes is {minutes}: hits of a spool, or of an aggregator, that"
+            " comes back later than that may be counted twice",
+            f"Set offsets.retention.minutes={OFFSETS_MINUTES} on every broker",
         )
     ]
 

@@ -2,20 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
-from aiokafka.structs import RecordMetadata
 
+from services.log.admin import MoveMark
 from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.cluster import KafkaCluster, notes_topic
 from services.log.kafka.errors import translated
 from services.log.kafka.notes import KafkaNotes, NotesChange
-from services.log.kafka.safety import COPIES, HITS, LEAST_COPIES, NOTES_MADE
+from services.log.kafka.safety import COPIES, HITS_MADE, LEAST_COPIES, NOTES_MADE
 
+MOVE = "move"
+"""The note of a move of the log."""
 _NOTE = "log"
 _REACHED = "reached"
 _MADE_AGAIN = "made-again"
@@ -90,14 +92,20 @@ class KafkaTopic:
         await self._notes.change(_NOTE, lambda _: NotesChange.of(**{_NOTE: mine}))
         self._origin = None
 
-    async def refuse_if_made_again(self, offsets: TopicOffsets) -> None:
+    async def mark(self) -> MoveMark | None:
+        """Return what is known of the last move of the log."""
+        noted = (await self._notes.read()).get(MOVE)
+        return None if noted is None else msgspec.json.decode(noted, type=MoveMark)
+
+    async def refuse_if_made_again(self, offsets: Callable[[], Awaitable[TopicOffsets]]) -> None:
         """Record how far the topic reaches. Raises LogRefusedError if it reached further before.
 
         Then it was deleted and recreated by somebody: its positions would be those of hits that
         were counted already.
         """
-        _, ends = offsets
+        # In this order: another process may note how far it reaches at the same time.
         notes = await self._notes.read()
+        _, ends = await offsets()
         before = msgspec.json.decode(notes.get(_REACHED, "{}"), type=dict[int, int])
         if self._was_made_again and _MADE_AGAIN not in notes:
             # The recorded reach is older: it would be reached again some day.
@@ -112,18 +120,21 @@ class KafkaTopic:
             reached = msgspec.json.encode(ends).decode()
             await self._notes.change(_REACHED, lambda _: NotesChange.of(**{_REACHED: reached}))
 
-    def follow(self, offsets: dict[int, int], sent: Iterable[RecordMetadata]) -> None:
-        """Record the offsets of entries that are not committed yet.
+    def follow(self, offsets: dict[int, int], sent: Iterable[tuple[int, int]]) -> None:
+        """Record entries that are not committed yet, by partition and offset.
 
         offsets  of entries that were appended before; those of each partition must be lower
 
-        Raises LogError if they are not: this is not the topic that was appended to before.
+        Raises LogError if they are not, from then on: this is not the topic that was appended to
+        before.
         """
-        for each in sent:
-            if 0 <= each.offset <= offsets.get(each.partition, -1):
+        if self._was_made_again:
+            raise self.made_again()
+        for partition, offset in sent:
+            if 0 <= offset <= offsets.get(partition, -1):
                 raise self.made_again()
-            offsets[each.partition] = each.offset
-            self.highest[each.partition] = max(each.offset, self.highest.get(each.partition, -1))
+            offsets[partition] = offset
+            self.highest[partition] = max(offset, self.highest.get(partition, -1))
 
     def made_again(self) -> LogError:
         """Return why nothing more is appended or read, now and after the next check."""
@@ -139,7 +150,7 @@ class KafkaTopic:
 
     async def _make_topics(self) -> None:
         wanted = {
-            self.name: (self._partitions, HITS),
+            self.name: (self._partitions, HITS_MADE),
             notes_topic(self.name): (1, NOTES_MADE),
         }
         for name, (partitions, settings) in wanted.items():

@@ -11,6 +11,7 @@ from tests.chaos.brokers import faults
 from tests.chaos.brokers.freshness import Freshness
 from tests.chaos.brokers.world import BrokersWorld
 from tests.chaos.compare import landed_unanswered, settle
+from tests.chaos.imports import ImportLane
 from tests.chaos.run import (
     FAULT_SECONDS,
     REPEATS,
@@ -29,10 +30,13 @@ class BrokersResult(ChaosResult, kw_only=True):
 
     takeovers  seconds from the end of a worker until others owned what was its, the longest
     worst      seconds: how old the public numbers were at most
+    imported   how often an access log was imported, and `undone` how often that was undone
     """
 
     takeovers: float
     worst: float
+    imported: int
+    undone: int
 
 
 async def run(
@@ -64,6 +68,7 @@ async def run(
             rate=rate,
             repeats=0 if once else REPEATS,
             say=say,
+            imports=not idempotent,
         )
     finally:
         await world.stop()
@@ -79,11 +84,13 @@ async def break_world(
     rate: float,
     repeats: int,
     say: Say,
+    imports: bool = False,
 ) -> BrokersResult:
     """Start a world, break one thing of each lane at a time, heal it and compare.
 
     end      how many faults of each lane there are at least, and how many seconds
     repeats  how often a reader sends a hit again whose answer did not come
+    imports  also import an access log and undo that, again and again
     """
     wanted, seconds = end
     await world.start()
@@ -91,8 +98,13 @@ async def break_world(
     api = world.services["api"].url
     watch = Watch(api)
     fresh = Freshness(books, watch)
+    lane_of_imports = ImportLane(api, seed)
     started = time.monotonic()
     await watch.begin()
+    importing: list[asyncio.Task[None]] = []
+    if imports:
+        await asyncio.to_thread(lane_of_imports.add_site)
+        importing.append(asyncio.create_task(lane_of_imports.run()))
     background = [asyncio.create_task(each.run()) for each in (watch, fresh)]
     done: list[str] = []
     async with breaking(world.ingests(), seed) as proxies:
@@ -103,12 +115,17 @@ async def break_world(
                 until = (wanted, started + seconds)
                 tasks.create_task(break_things(world, chance, lane, done, say, until))
     broken = time.monotonic() - started
+    for task in importing:
+        task.cancel()
+    await asyncio.gather(*importing, return_exceptions=True)
     say(f"broken for {broken:.0f} s, healing")
     async with limited("healing", FAULT_SECONDS):
         await world.heal()
     say("healed, comparing")
     settled = time.monotonic()
     differ = await settle(world.store_url(), books, api)
+    if imports:
+        differ += await lane_of_imports.settle(world.store_url())
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
@@ -127,6 +144,8 @@ async def break_world(
         stale_reads=watch.stale,
         takeovers=round(max(world.takeovers, default=0.0), 1),
         worst=round(fresh.worst, 1),
+        imported=lane_of_imports.imported,
+        undone=lane_of_imports.undone,
         settle_seconds=round(time.monotonic() - settled, 1),
         problems=[*differ, *watch.wrong[:20]],
     )

@@ -33,6 +33,9 @@ def test_whichever_brokers_are_killed_every_accepted_hit_is_counted_once(
     )
     assert result.problems == []
     assert result.accepted > 200
+    # Both happen twice once everything is healed.
+    assert result.imported >= 2
+    assert result.undone >= 2
     said = "\n".join(result.faults)
     # The first of each lane happens in every run, however short.
     assert "kill -9 leader" in said

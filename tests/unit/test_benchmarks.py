@@ -3,10 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from benchmarks import __main__ as command
 from benchmarks import workload
-from benchmarks.measure import compare, summary
+from benchmarks.measure import Result, compare, exact, summary
+from benchmarks.results import Report, read_all
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +42,32 @@ def test_an_unknown_subject_is_named() -> None:
     done = run("fould")
     assert done.returncode == 2
     assert "'fould' is not a subject; expected one of batches, fold, " in done.stderr
+
+
+def test_a_subject_that_fails_leaves_what_it_had_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*, quick: bool) -> Iterator[Result]:
+        yield exact("0 months: rows", 1, "rows")
+        yield exact("1 months: rows", 2, "rows")
+        raise OSError("the disk is full")
+
+    def whole(*, quick: bool) -> Iterator[Result]:
+        yield exact("0 months: rows", 1, "rows")
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "year", "--out", str(tmp_path)])
+    monkeypatch.setitem(command.SUBJECTS, "year", failing)
+    with pytest.raises(OSError, match="the disk is full"):
+        command.main()
+    (left,) = tmp_path.iterdir()
+    assert [result.value for result in Report.read(left).results] == [1, 2]
+    # The pages are not written from it.
+    assert read_all(tmp_path) == {}
+
+    monkeypatch.setitem(command.SUBJECTS, "year", whole)
+    command.main()
+    assert [file.name for file in tmp_path.iterdir()] == ["year.json"]
+    assert [result.value for result in read_all(tmp_path)["year"].results] == [1]
 
 
 def test_every_run_measures_the_same_hits() -> None:

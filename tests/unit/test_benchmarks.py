@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import workload
+from benchmarks import busy_sites, workload
 from benchmarks.measure import Result, compare, exact, summary
 from benchmarks.results import Report, read_all
 
@@ -68,6 +68,18 @@ def test_a_subject_that_fails_leaves_what_it_had_measured(
     command.main()
     assert [file.name for file in tmp_path.iterdir()] == ["year.json"]
     assert [result.value for result in read_all(tmp_path)["year"].results] == [1]
+
+
+def test_reads_of_the_store_are_told_apart_by_their_cause() -> None:
+    served = """# HELP luot_value_reads_total Reads
+# TYPE luot_value_reads_total counter
+luot_value_reads_total{cause="changed"} 3.0
+luot_value_reads_total{cause="net"} 1.0
+# HELP luot_told_partitions Partitions
+# TYPE luot_told_partitions gauge
+luot_told_partitions 512.0
+"""
+    assert busy_sites.reads_by_cause(served) == {"changed": 3, "net": 1}
 
 
 def test_every_run_measures_the_same_hits() -> None:

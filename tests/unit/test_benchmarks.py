@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import busy_sites, workload
+from benchmarks import backlog, busy_sites, portals, workload
 from benchmarks.measure import Result, compare, exact, summary
 from benchmarks.results import Report, read_all
+from services.log import batch
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +91,19 @@ def test_every_run_measures_the_same_hits() -> None:
     assert workload.hits(500) == hits
     assert len({hit.path for hit in hits}) > 50
     assert 0 < sum(hit.bot for hit in hits) < 50
+
+
+def test_a_repeated_hit_is_of_another_visitor_and_has_the_id_of_a_view() -> None:
+    hits = backlog.hits(1_790_000_000_000, portals.views(300))[:100]
+    wire, fresh, laps = msgspec.msgpack.decode(batch.encode(hits)), backlog.Fresh(), []
+    for _ in range(2):
+        fresh.begin_lap()
+        fresh.renew(wire)
+        laps.append(batch.decode(msgspec.msgpack.encode(wire)))
+    first, second = (set(lap.visitor) for lap in laps)
+    assert len(first) == len(second) == len({hit.visitor for hit in hits})
+    assert not first & second
+    assert len({view for lap in laps for view in lap.view_id} - {0}) == 200
 
 
 def test_works_take_turns_after_one_round_that_does_not_count() -> None:

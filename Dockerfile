@@ -19,11 +19,12 @@ RUN /pip/bin/pip --python /opt/luot/bin/python install --require-hashes \
     --only-binary :all: -r requirements/$LOCK
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY services services
-# What only builds stays behind.
+# What only builds stays behind. Where the fold in C could not be compiled, this fails.
 RUN /pip/bin/pip --python /opt/luot/bin/python install --no-deps --no-build-isolation . \
     && /pip/bin/pip --python /opt/luot/bin/python uninstall --yes \
         editables hatchling pathspec pluggy trove-classifiers \
-    && /pip/bin/pip --python /opt/luot/bin/python check
+    && /pip/bin/pip --python /opt/luot/bin/python check \
+    && /opt/luot/bin/python -I -c "from services.aggregator.kernel.library import load; load()"
 
 FROM ${PYTHON_IMAGE}
 # Where it comes from, and the commit, as far as who builds it knows.

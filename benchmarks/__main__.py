@@ -1,11 +1,14 @@
-"""`python -m benchmarks [--quick] [SUBJECT …]`: measure, print a table, write JSON."""
+"""`python -m benchmarks [--quick] [SUBJECT …]`: measure, print a table, write JSON.
+
+What a subject has measured so far is in SUBJECT.json.partial, which stays if it fails.
+"""
 
 import argparse
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import pytest
@@ -17,6 +20,7 @@ from benchmarks import (
     aggregator,
     api,
     batches,
+    busy_sites,
     client,
     fold,
     freshness,
@@ -60,6 +64,7 @@ SUBJECTS: dict[str, Measure] = {
     "imports": imports.measure,
     "aggregator": aggregator.measure,
     "api": api.measure,
+    "busy_sites": busy_sites.measure,
     "growth": growth.measure,
     "stats": stats.measure,
     "reports": reports.measure,
@@ -93,20 +98,36 @@ def main() -> None:
     for name in options.subjects or [name for name in SUBJECTS if name not in LONG]:
         started = time.monotonic()
         try:
-            measured = list(SUBJECTS[name](quick=options.quick))
+            report = _measured(name, options, described)
         except pytest.skip.Exception as missing:
             console.print(f"{name}: not measured: {missing}")
             continue
-        console.print(_table(name, measured, time.monotonic() - started))
-        report = Report(
-            subject=name,
-            measured_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            quick=options.quick,
-            machine=described,
-            results=measured,
-        )
+        console.print(_table(name, report.results, time.monotonic() - started))
         report.write(options.out)
     console.print(f"written to {options.out}")
+
+
+def _measured(name: str, options: argparse.Namespace, described: dict[str, Any]) -> Report:
+    """Measure a subject, and keep what there is after each result."""
+    results: list[Result] = []
+    report = _report(name, options, described, results)
+    for result in SUBJECTS[name](quick=options.quick):
+        results.append(result)
+        report = _report(name, options, described, results)
+        report.write_partial(options.out)
+    return report
+
+
+def _report(
+    name: str, options: argparse.Namespace, described: dict[str, Any], results: list[Result]
+) -> Report:
+    return Report(
+        subject=name,
+        measured_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        quick=options.quick,
+        machine=described,
+        results=results,
+    )
 
 
 def _options() -> argparse.Namespace:

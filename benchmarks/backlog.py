@@ -1,9 +1,13 @@
 """A log that waits to be folded: many hits of many portals, as ingest writes them."""
 
+import asyncio
 import random
 import secrets
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
 from typing import Any
 
 import msgspec
@@ -26,8 +30,9 @@ DISTINCT = 100_000
 """Hits that are made one by one; a longer log repeats them at later times."""
 ENTRIES_AT_ONCE = 200
 _SALT = bytes(16)
-_BASE = 0
-"""Index of the time of the first hit in an entry's payload (services/log/batch.py)."""
+_BASE, _VISITOR, _VIEW_ID = 0, 6, 15
+"""Indexes in an entry's payload (services/log/batch.py): the time of its first hit, two columns."""
+_PAUSE_SECONDS = 0.05
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -57,6 +62,23 @@ def _hit(view: portals.View, now: int, day: int) -> Hit:
     )
 
 
+class Fresh:
+    """Gives hits that are repeated visitors of their own, lap by lap, and each the id of a view."""
+
+    def __init__(self, seed: int = portals.SEED) -> None:
+        self._random = random.Random(seed)
+        self._lap = 0
+
+    def begin_lap(self) -> None:
+        """From now on, the same visitors are others."""
+        self._lap = self._random.getrandbits(63)
+
+    def renew(self, wire: list[Any]) -> None:
+        """Change the hits of a payload in its parts."""
+        wire[_VISITOR] = [visitor ^ self._lap for visitor in wire[_VISITOR]]
+        wire[_VIEW_ID:] = [[self._random.getrandbits(63) for _ in wire[_VISITOR]]]
+
+
 def by_partition(made: list[Hit], partitions: int = DEFAULT_PARTITIONS) -> dict[int, list[Hit]]:
     """Sort hits into the partitions of their sites."""
     found: dict[int, list[Hit]] = {}
@@ -71,10 +93,12 @@ async def append(
     hits_an_entry: int,
     views: list[portals.View],
     partitions: int = DEFAULT_PARTITIONS,
+    fresh: Fresh | None = None,
 ) -> int:
     """Append at least `count` hits; return how many there are.
 
-    Each entry has the time of its append: older hits would count as drained from a spool.
+    Each entry has the time of its append: older hits would count as drained from a spool. Without
+    `fresh`, hits that are repeated are of the same visitors, and have no view ids.
     """
     groups = list(_groups(views, hits_an_entry, partitions))
     # A log that exists goes on: entries of the same producer would be repetitions.
@@ -84,11 +108,15 @@ async def append(
     await log.check(unsafe_eviction=False)
     writer = log.producer()
     while total < count:
+        if fresh is not None:
+            fresh.begin_lap()
         for start in range(0, len(groups), ENTRIES_AT_ONCE):
             now = int(time.time() * 1000)
             entries = []
             for partition, size, wire in groups[start : start + ENTRIES_AT_ONCE]:
                 wire[_BASE] = now
+                if fresh is not None:
+                    fresh.renew(wire)
                 written += 1
                 entries.append(LogEntry(partition, producer, written, size, _encode(wire)))
                 total += size
@@ -100,9 +128,74 @@ async def append(
     return total
 
 
+class Sent:
+    """How many hits were sent so far, and in how many seconds."""
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self._began = time.monotonic()
+
+    @property
+    def rate(self) -> float:
+        """Hits a second."""
+        return self.hits / (time.monotonic() - self._began)
+
+
+@contextmanager
+def sending(url: str, rate: float, hits_an_entry: int, views: list[portals.View]) -> Iterator[Sent]:
+    """Append hits evenly to a log until the end; their visitors and view ids are Fresh."""
+    groups = list(_groups(views, hits_an_entry, DEFAULT_PARTITIONS))
+    ended, sent = threading.Event(), Sent()
+
+    def run() -> None:
+        asyncio.run(_send(url, rate, groups, ended, sent))
+
+    thread = threading.Thread(target=run, name="sending")
+    thread.start()
+    try:
+        yield sent
+    finally:
+        ended.set()
+        thread.join()
+
+
+async def _send(
+    url: str,
+    rate: float,
+    groups: list[tuple[int, int, list[Any]]],
+    ended: threading.Event,
+    sent: Sent,
+) -> None:
+    # Other visitors than those of a log that was appended before.
+    fresh, producer, written = Fresh(portals.SEED + 1), secrets.token_hex(8), 0
+    log = open_log(url)
+    await log.check(unsafe_eviction=False)
+    writer = log.producer()
+    began = time.monotonic()
+    laps = cycle(range(len(groups)))
+    while not ended.is_set():
+        now, entries, size_of_all = int(time.time() * 1000), list[LogEntry](), 0
+        while sent.hits + size_of_all < (time.monotonic() - began) * rate:
+            number = next(laps)
+            if number == 0:
+                fresh.begin_lap()
+            partition, size, wire = groups[number]
+            wire[_BASE] = now
+            fresh.renew(wire)
+            written += 1
+            entries.append(LogEntry(partition, producer, written, size, _encode(wire)))
+            size_of_all += size
+        if entries:
+            await writer.append(entries)
+            sent.hits += size_of_all
+        await asyncio.sleep(_PAUSE_SECONDS)
+    await writer.close()
+    await log.close()
+
+
 def _groups(
     views: list[portals.View], size: int, partitions: int
-) -> Iterator[tuple[int, int, list[object]]]:
+) -> Iterator[tuple[int, int, list[Any]]]:
     """Return (partition, hits, payload in its parts), in a random order."""
     groups = [
         (partition, found[start : start + size])

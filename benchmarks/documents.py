@@ -71,7 +71,7 @@ BLOCKS: dict[str, Lines] = {
     **{
         name: subject(name)
         for name in (
-            *("ingest", "aggregator", "api", "growth", "stats", "table", "reports"),
+            *("ingest", "aggregator", "api", "busy_sites", "growth", "stats", "table", "reports"),
             *(
                 "size",
                 "memory",

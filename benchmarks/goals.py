@@ -138,6 +138,16 @@ GOALS = (
         "api", "reads of quiet sites that are asked for", UNDER, 0.2, "/s",
     ),
     Goal(
+        "the same, of 1,000 sites of which 10 change every second",
+        "busy_sites", "10 sites busy: reads of one of the others", UNDER, 0.2, "/s",
+        at=("10 sites busy: sites", 1_000),
+    ),
+    Goal(
+        "reads of the store of one of these 10",
+        "busy_sites", "10 sites busy: reads of one of them", UNDER, 1.5, "/s",
+        at=("10 sites busy: sites", 1_000),
+    ),
+    Goal(
         "a read after 10 years of history, times that after one",
         "growth", "10 years of history: times the smallest", UNDER, 1.5, "×",
     ),
@@ -214,10 +224,12 @@ GOALS = (
     Goal(
         "new hits count after kill -9 of the only aggregator, from its start",
         "takeover",
-        "3 million hits in the log: new hits count, with kept folds",
+        "3 million hits in the log and 5,000 a second, a lease of 9 s has run out: new hits count,"
+        " with kept folds",
         UNDER,
         3,
         "s",
+        at=("hits really sent meanwhile", 4_500),
     ),
     Goal(
         "partitions of a killed aggregator taken over, worst, Redis",

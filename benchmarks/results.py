@@ -18,9 +18,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Result]
 
     def write(self, folder: Path) -> None:
-        """Write it into its file, over an older one."""
-        text = msgspec.json.format(msgspec.json.encode(self))
-        (folder / f"{self.subject}.json").write_bytes(text + b"\n")
+        """Write it into its file, over an older one; remove what was written before its end."""
+        self._write(folder / f"{self.subject}.json")
+        self._partial(folder).unlink(missing_ok=True)
+
+    def write_partial(self, folder: Path) -> None:
+        """Write what there is before the end, where `read_all` does not look."""
+        self._write(self._partial(folder))
+
+    def _partial(self, folder: Path) -> Path:
+        return folder / f"{self.subject}.json.partial"
+
+    def _write(self, file: Path) -> None:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
 
     @classmethod
     def read(cls, file: Path) -> Self:

@@ -154,6 +154,9 @@ PARTITIONS = GaugeSpec(
 OWNED_PARTITIONS = GaugeSpec(
     AGGREGATOR, "luot_owned_partitions", "Partitions that this aggregator owns"
 )
+FOLD = GaugeSpec(
+    AGGREGATOR, "luot_fold", "1 for the fold that runs: c, or python, which is slower", ("fold",)
+)
 FOLDED_HITS = CounterSpec(AGGREGATOR, "luot_folded_hits_total", "Hits folded into counters")
 REPEATED_HITS = CounterSpec(
     AGGREGATOR,

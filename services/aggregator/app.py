@@ -19,7 +19,7 @@ from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
 from services.aggregator.fold_keeper import FoldKeeper
-from services.aggregator.folding import AnyFold, choose
+from services.aggregator.folding import AnyFold, KernelFolding, PythonFolding, choose
 from services.aggregator.freshness import Freshness
 from services.aggregator.online import OnlineBoard
 from services.aggregator.online_window import DayPeak
@@ -66,7 +66,10 @@ class Aggregator:
         self._changes = ChangeTeller(settings.redis_url)
         self._upkeep = Upkeep(settings, broker or settings.log_at, store)
         self._freshness = Freshness(self._upkeep.log_now)
-        self._folds = OwnedFolds(choose(settings.fold))
+        folding = choose(settings.fold)
+        for name in (PythonFolding.name, KernelFolding.name):
+            metrics.fold.labels(name).set(name == folding.name)
+        self._folds = OwnedFolds(folding)
         self._keeper = FoldKeeper(settings, store, self._folds, self._upkeep.log_identity)
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []

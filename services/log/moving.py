@@ -51,14 +51,13 @@ async def move(source: Log, target: Log, replay_ms: int, sealing: Callable[[], N
     Raises LogInUseError while an aggregator runs, LogRefusedError for a target that must not or
     cannot be the log, and LogError when either is out of reach: then run it again.
     """
-    mark = await _agreed(source, target)
-    if await _is_done(target, mark):
-        await _leave(source, mark)
+    if await _undone(source, target) is None:
         return MoveReport(before=True)
-    if mark.done:
-        raise _elsewhere(mark)
     async with AsyncExitStack() as held:
         await held.enter_async_context(source.positions.hold())
+        # Another command may have ended since.
+        if (mark := await _undone(source, target)) is None:
+            return MoveReport(before=True)
         await source.admin.set_mark(mark)
         await _refuse_itself(source, target, mark)
         await held.enter_async_context(target.positions.hold())
@@ -74,7 +73,19 @@ async def move(source: Log, target: Log, replay_ms: int, sealing: Callable[[], N
 
 
 async def cancel(source: Log, target: Log) -> None:
-    """Let the old log accept hits again. Raises LogRefusedError if the move is done."""
+    """Let the old log accept hits again.
+
+    Raises LogInUseError while the move runs, LogRefusedError if it is done.
+    """
+    await _refuse_cancelling(source, target)
+    async with source.positions.hold():
+        # Another command may have ended since.
+        await _refuse_cancelling(source, target)
+        await source.admin.unseal()
+        await source.admin.set_mark(None)
+
+
+async def _refuse_cancelling(source: Log, target: Log) -> None:
     mark = await source.admin.mark()
     if mark is None or mark.way is Way.IN:
         raise LogRefusedError("no move from this log was begun")
@@ -84,8 +95,17 @@ async def cancel(source: Log, target: Log) -> None:
         )
     if mark.other != shown(target.url):
         raise _elsewhere(mark)
-    await source.admin.unseal()
-    await source.admin.set_mark(None)
+
+
+async def _undone(source: Log, target: Log) -> MoveMark | None:
+    """Return the mark of the move to make; None, and the old log is empty, if it was made."""
+    mark = await _agreed(source, target)
+    if await _is_done(target, mark):
+        await _leave(source, mark)
+        return None
+    if mark.done:
+        raise _elsewhere(mark)
+    return mark
 
 
 async def _agreed(source: Log, target: Log) -> MoveMark:

@@ -14,10 +14,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from services.log import keys
 from services.log.admin import Copy, place
 from services.log.entries import LogEntry
-from services.log.errors import LogError
+from services.log.errors import LogError, LogInUseError
 from services.log.interface import ImportOutcome, Log, LogProducer, Record
 from services.log.kafka.address import KafkaAddress
-from services.log.moving import MoveReport, move
+from services.log.moving import MoveReport, cancel, move
 from services.log.open import open_log
 from services.log.written_number import written_number
 from services.model.partition import partition_of
@@ -259,6 +259,64 @@ async def test_a_connection_lost_after_entries_were_copied_copies_none_twice(
 
         monkeypatch.setattr(target.admin, "copy", lost)
         await assert_moved_exactly(source, target)
+
+
+async def test_a_move_that_runs_is_not_cancelled_and_loses_no_hit(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis.client() as client:
+        client.flushall()
+    there = f"{redis.url.rpartition('/')[0]}/1"
+    async with (
+        opened(redis.url) as source,
+        opened(there) as target,
+        opened(redis.url) as source_of_another,
+        opened(there) as target_of_another,
+    ):
+        await append(source, "first", 1, 5)
+        before = await read(source, 0, least=1)
+        is_copying, may_go_on = asyncio.Event(), asyncio.Event()
+        copy = target.admin.copy
+
+        async def slow(partition: int, copies: Sequence[Copy]) -> int:
+            is_copying.set()
+            await may_go_on.wait()
+            return await copy(partition, copies)
+
+        monkeypatch.setattr(target.admin, "copy", slow)
+        moving = asyncio.create_task(moved(source, target))
+        await asyncio.wait_for(is_copying.wait(), PATIENCE_SECONDS)
+        with pytest.raises(LogInUseError, match="another command holds the log"):
+            await cancel(source_of_another, target_of_another)
+        # What is appended now would be behind what the move copies.
+        with pytest.raises(LogError):
+            await append(source_of_another, "second", 1, 1)
+        may_go_on.set()
+        assert (await moving).entries == 5 * PARTITIONS
+        assert [one.value for one in await read(target, 0)] == [one.value for one in before]
+
+
+async def test_a_move_that_was_killed_is_cancelled_and_hits_are_taken_again(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis.client() as client:
+        client.flushall()
+    async with (
+        opened(redis.url) as source,
+        opened(f"{redis.url.rpartition('/')[0]}/1") as target,
+    ):
+        await append(source, "first", 1, 5)
+
+        async def killed(partition: int, copies: Sequence[Copy]) -> int:
+            raise LogError("killed")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(target.admin, "copy", killed)
+            with pytest.raises(LogError, match="killed"):
+                await moved(source, target)
+        await cancel(source, target)
+        await append(source, "first", 6, 6)
+        assert (await moved(source, target)).entries == 6 * PARTITIONS
 
 
 @pytest.mark.parametrize("logs", ["redis+cluster"], indirect=True)

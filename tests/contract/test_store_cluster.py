@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from functools import partial
 
+import msgspec
 import pytest
 
 from services.store import counters, erasures, hits, portable, refilling, replication
-from services.store.clickhouse import ClickHouseStore
-from services.store.interface import Store
-from services.store.migrations import fix_partitions, migrate
+from services.store.clickhouse import ClickHouseStore, ServerSession
+from services.store.interface import Row, Store
+from services.store.migrations import fix_partitions, migrate, migrations
 from tests.contract.conftest import clear
 from tests.contract.test_store import *  # noqa: F403
 from tests.contract.test_store_balances import *  # noqa: F403
@@ -104,6 +105,38 @@ async def test_months_go_and_sites_are_erased_on_every_server(
     await erasures.delete(store, sites)
     for table in erasures.TABLES:
         assert not any(await on_each(cluster, held.format(store.stored(table)))), table
+
+
+async def test_a_migration_empties_a_table_on_every_server_without_truncate(
+    cluster: ClickHouseCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = "emptied"
+    made, emptied = (one for one in migrations() if one.number in (19, 20))
+    store = ClickHouseStore(msgspec.structs.replace(cluster.address, database=database))
+    await migrate(store, [made])
+    sites = [f"site{number}" for number in range(20)]
+    for day in (20_700, 20_740):
+        days, numbers = [day] * len(sites), [1] * len(sites)
+        await store.insert(
+            "ended_days", {"site": sites, "day": days, "version": numbers, "digest": numbers}
+        )
+    sent: list[str] = []
+    execute = ServerSession.execute
+
+    def seen(session: ServerSession, sql: str) -> list[Row]:
+        sent.append(sql)
+        return execute(session, sql)
+
+    monkeypatch.setattr(ServerSession, "execute", seen)
+    await migrate(store, [made, emptied])
+    assert any("ALTER TABLE ended_days_local DROP PARTITION" in sql for sql in sent)
+    # In 18.16 it deadlocks with a merge, which is rarely met.
+    assert not any("TRUNCATE" in sql for sql in sent)
+    for host in await store.servers():
+        assert await replication.lacking(host, 60) is None
+        assert await host.execute("SELECT count() FROM ended_days_local") == [(0,)]
+    await store.execute(f"DROP DATABASE {database} ON CLUSTER {store.address.cluster}")
+    await store.close()
 
 
 async def copy(of: Store, to: Store) -> dict[str, tuple[int, str]]:

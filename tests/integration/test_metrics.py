@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from services import __version__
+from services.aggregator.folding import choose
 from services.ingest.budgets import Ruling
 from services.ingest.drops import DropReason
 from services.metrics import CATALOGUE, SERVICES
@@ -99,6 +100,12 @@ def test_each_service_names_its_version(up: Up) -> None:
     for service in SERVICES:
         labels = {"version": __version__, "python": platform.python_version()}
         assert found.value("luot_build_info", service=service, **labels) == 1
+
+
+def test_the_fold_that_runs_is_told(up: Up) -> None:
+    found = scrape(up.url)
+    told = {name: found.value("luot_fold", fold=name) for name in ("c", "python")}
+    assert told == {name: float(name == choose("auto").name) for name in told}
 
 
 def test_each_hit_is_timed_once_until_it_is_in_the_counters(up: Up) -> None:

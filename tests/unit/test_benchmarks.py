@@ -3,10 +3,17 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import workload
-from benchmarks.measure import compare, summary
+import msgspec
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import backlog, busy_sites, portals, workload
+from benchmarks.measure import Result, compare, exact, summary
+from benchmarks.results import Report, read_all
+from services.log import batch
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +46,44 @@ def test_an_unknown_subject_is_named() -> None:
     assert "'fould' is not a subject; expected one of batches, fold, " in done.stderr
 
 
+def test_a_subject_that_fails_leaves_what_it_had_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*, quick: bool) -> Iterator[Result]:
+        yield exact("0 months: rows", 1, "rows")
+        yield exact("1 months: rows", 2, "rows")
+        raise OSError("the disk is full")
+
+    def whole(*, quick: bool) -> Iterator[Result]:
+        yield exact("0 months: rows", 1, "rows")
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "year", "--out", str(tmp_path)])
+    monkeypatch.setitem(command.SUBJECTS, "year", failing)
+    with pytest.raises(OSError, match="the disk is full"):
+        command.main()
+    (left,) = tmp_path.iterdir()
+    assert [result.value for result in Report.read(left).results] == [1, 2]
+    # The pages are not written from it.
+    assert read_all(tmp_path) == {}
+
+    monkeypatch.setitem(command.SUBJECTS, "year", whole)
+    command.main()
+    assert [file.name for file in tmp_path.iterdir()] == ["year.json"]
+    assert [result.value for result in read_all(tmp_path)["year"].results] == [1]
+
+
+def test_reads_of_the_store_are_told_apart_by_their_cause() -> None:
+    served = """# HELP luot_value_reads_total Reads
+# TYPE luot_value_reads_total counter
+luot_value_reads_total{cause="changed"} 3.0
+luot_value_reads_total{cause="net"} 1.0
+# HELP luot_told_partitions Partitions
+# TYPE luot_told_partitions gauge
+luot_told_partitions 512.0
+"""
+    assert busy_sites.reads_by_cause(served) == {"changed": 3, "net": 1}
+
+
 def test_every_run_measures_the_same_hits() -> None:
     hits = workload.hits(500)
     workload.page_views.cache_clear()
@@ -46,6 +91,20 @@ def test_every_run_measures_the_same_hits() -> None:
     assert workload.hits(500) == hits
     assert len({hit.path for hit in hits}) > 50
     assert 0 < sum(hit.bot for hit in hits) < 50
+
+
+def test_a_repeated_hit_is_of_another_visitor_and_has_the_id_of_a_view() -> None:
+    hits = backlog.hits(1_790_000_000_000, portals.views(300))[:100]
+    wire, fresh = msgspec.msgpack.decode(batch.encode(hits)), backlog.Fresh()
+    laps: list[batch.Batch] = []
+    for _ in range(2):
+        fresh.begin_lap()
+        fresh.renew(wire)
+        laps.append(batch.decode(msgspec.msgpack.encode(wire)))
+    first, second = (set(lap.visitor) for lap in laps)
+    assert len(first) == len(second) == len({hit.visitor for hit in hits})
+    assert not first & second
+    assert len({view for lap in laps for view in lap.view_id} - {0}) == 200
 
 
 def test_works_take_turns_after_one_round_that_does_not_count() -> None:

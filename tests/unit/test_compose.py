@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from services import __version__
+from services.aggregator.kernel.build import LIBRARY
 from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
@@ -181,6 +182,16 @@ def test_every_image_has_a_fixed_version() -> None:
         one for one in {*images, *pythons} if not re.search(r":v?\d+\.\d+\.\d+[\w.-]*$", one)
     ]
     assert floating == []
+
+
+def test_an_image_without_the_fold_in_c_is_not_built() -> None:
+    # Isolated: the sources beside it have been compiled, too.
+    found = re.search(r'&& /opt/luot/bin/python -I -c "(.+)"$', DOCKERFILE, re.MULTILINE)
+    assert found is not None
+    done = subprocess.run(
+        [sys.executable, "-c", found[1]], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (done.returncode == 0) == LIBRARY.exists(), done.stderr
 
 
 def test_the_image_says_what_it_is() -> None:

@@ -1,6 +1,8 @@
 """A move of a log that is interrupted anywhere, and repeated, comes to the same end."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
@@ -131,6 +133,27 @@ async def test_a_move_that_is_not_done_is_taken_back(monkeypatch: pytest.MonkeyP
     assert (await moved(source, other)).entries == 11
     with pytest.raises(LogRefusedError, match="is done, and hits may be there"):
         await cancel(source, other)
+
+
+async def test_a_move_that_another_command_finished_meanwhile_is_not_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, target = await filled(), opened()
+    hold = source.positions.hold
+
+    def late() -> AbstractAsyncContextManager[None]:
+        monkeypatch.undo()
+        return held_after_a_move()
+
+    @asynccontextmanager
+    async def held_after_a_move() -> AsyncIterator[None]:
+        assert (await moved(source, target)).entries == 10
+        async with hold():
+            yield
+
+    monkeypatch.setattr(source.positions, "hold", late)
+    assert await moved(source, target) == MoveReport(before=True)
+    await assert_moved(source, target)
 
 
 async def test_a_log_that_is_in_use_or_does_not_fit_is_no_target() -> None:

@@ -28,6 +28,7 @@ _TITLES = {"ingest": "Ingest", "aggregator": "Aggregator", "api": "API", "probe"
 _UNITS = {
     "build_info": "1",
     "drift": "views or visits",
+    "fold": "1 or 0",
     "log_up": "1 or 0",
     "reports_mailed": "reports",
     "alerts_mailed": "alerts",

@@ -21,6 +21,7 @@ SERVICES = ROOT / "services"
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 MOST_LINES = 350
+MOST_LINES_OF_THE_AGGREGATOR = 199
 MEDIAN_LINES = range(80, 151)
 MOST_ROOMS_OF_THE_API = 12
 
@@ -284,6 +285,10 @@ def test_no_module_holds_two_nouns() -> None:
     code = (*modules(), *SERVICES.rglob("*.c"), *SERVICES.rglob("sources/*.js"))
     long = {place(path): lines(path) for path in code if lines(path) > MOST_LINES}
     assert long == {}
+
+
+def test_the_pipeline_of_the_aggregator_is_one_page() -> None:
+    assert lines(SERVICES / "aggregator" / "app.py") <= MOST_LINES_OF_THE_AGGREGATOR
 
 
 def test_a_module_in_the_middle_is_one_page_to_two() -> None:

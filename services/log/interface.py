@@ -272,14 +272,12 @@ class Log(ABC):
 
     A driver is a module of `services/log/drivers` with a subclass of this; see `open_log`.
 
-    schemes      URL schemes that the driver serves
     server_name  what the server is called
     tells_time   whether the server tells its time; if not, `reader.now()` is this machine's
     partitions   how many partitions the log has
     group        the group of readers whose committed positions and owners these are
     """
 
-    schemes: ClassVar[tuple[str, ...]]
     server_name: ClassVar[str] = "Redis"
     tells_time: ClassVar[bool] = True
 

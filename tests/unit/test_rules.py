@@ -35,7 +35,7 @@ CONTRACTS = {
 }
 
 SAME_THING = {
-    # Faust finds a driver by the scheme of the URL and this name; one base and one class a log.
+    # A driver is found by the scheme of the log's URL and this name; one base and one class a log.
     "Transport",
 }
 

@@ -26,7 +26,6 @@ _IDENTITY = "identity"
 class KafkaLog(Log):
     """A log at `kafka://user:password@h1:9092,h2:9092/hits`; `kafkas` is the same over TLS."""
 
-    schemes = ("kafka", "kafkas")
     server_name = "Kafka"
     tells_time = False
 

@@ -20,8 +20,6 @@ from services.log.server_memory import LogMemory
 class MemoryLog(Log):
     """A log at `memory://name`; the same name is the same log, as long as the process lives."""
 
-    schemes = ("memory",)
-
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
         self.server = SERVERS.setdefault(url.partition("://")[2], MemoryServer())

@@ -40,11 +40,6 @@ FULL = 0.7
 class RedisLog(Log):
     """A log at `redis://`, `rediss://` or `unix://`, found through Sentinels, or on a cluster."""
 
-    schemes = (
-        *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
-        *("redis+cluster", "rediss+cluster"),
-    )
-
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
         # After a restart of Redis, pooled connections are dead: one immediate retry.

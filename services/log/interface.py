@@ -19,6 +19,7 @@ from services.log.admin import LogAdmin
 from services.log.entries import LogEntry
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
+from services.log.texts import LogTexts
 
 REMEMBERED_SECONDS = 7 * 24 * 3600
 """How long the log remembers a producer's last sequence after its last append, at least."""
@@ -273,12 +274,14 @@ class Log(ABC):
     A driver is a module of `services/log/drivers` with a subclass of this; see `open_log`.
 
     server_name  what the server is called
+    texts        what people read about logs of the driver
     tells_time   whether the server tells its time; if not, `reader.now()` is this machine's
     partitions   how many partitions the log has
     group        the group of readers whose committed positions and owners these are
     """
 
-    server_name: ClassVar[str] = "Redis"
+    server_name: ClassVar[str]
+    texts: ClassVar[LogTexts]
     tells_time: ClassVar[bool] = True
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:

@@ -19,6 +19,7 @@ from services.log.kafka.topic import KafkaTopic
 from services.log.moved import moved_check
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
+from services.log.texts import LogTexts
 
 _IDENTITY = "identity"
 
@@ -27,6 +28,12 @@ class KafkaLog(Log):
     """A log at `kafka://user:password@h1:9092,h2:9092/hits`; `kafkas` is the same over TLS."""
 
     server_name = "Kafka"
+    texts = LogTexts(
+        unreachable="start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
+        dead_entries="the topic of dead entries says why (header reason); save them, then delete"
+        " it",
+        nothing_to_create="All topics exist already.",
+    )
     tells_time = False
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:

@@ -27,6 +27,7 @@ from services.log.redis.replication import replication
 from services.log.redis.short_form import ShortForm
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
+from services.log.texts import LogTexts
 from services.runtime.redis_client import connect, reason_of, servers
 from services.runtime.redis_routing import RoutedRedis
 
@@ -39,6 +40,15 @@ FULL = 0.7
 
 class RedisLog(Log):
     """A log at `redis://`, `rediss://` or `unix://`, found through Sentinels, or on a cluster."""
+
+    server_name = "Redis"
+    texts = LogTexts(
+        unreachable="start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile",
+        dead_entries=f"`XRANGE {keys.DEAD} - +` shows why (field reason); save the entries, then"
+        " delete the stream",
+        nothing_to_create="Nothing needs to be created in Redis: a stream begins with its first"
+        " hit.",
+    )
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)

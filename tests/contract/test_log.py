@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from services.log import drivers, keys
 from services.log.entries import Batcher, LogEntry
 from services.log.errors import LogError, LogInUseError, LogRefusedError
-from services.log.interface import READ_BYTES, ImportOutcome, Log, Record
+from services.log.import_log import ImportOutcome
+from services.log.interface import READ_BYTES, Log, Record
 from services.log.open import DEFAULT_GROUP, log_driver, open_log
 from services.log.reach import reach_seconds
 from services.log.redis import replicas

@@ -15,7 +15,8 @@ from services.log import keys
 from services.log.admin import Copy, place
 from services.log.entries import LogEntry
 from services.log.errors import LogError
-from services.log.interface import ImportOutcome, Log, LogProducer, Record
+from services.log.import_log import ImportOutcome
+from services.log.interface import Log, LogProducer, Record
 from services.log.kafka.address import KafkaAddress
 from services.log.moving import MoveReport, move
 from services.log.open import open_log

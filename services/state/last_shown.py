@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from redis.asyncio.client import Pipeline
 
 from services.model.site import Metric
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.routing import RoutedRedis
 from services.state import keys
 from services.state.errors import translated
 from services.state.state import State

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.routing import RoutedRedis
 from services.state import keys, last_shown
 from services.state.errors import translated
 from services.state.lock import StateLock

@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLostError
 
-from services.runtime.redis_client import connect
+from services.redis_client.client import connect
 
 EVEN_WHEN_FULL = "#!lua flags=allow-oom\n"
 """Begins scripts that run even on a Redis out of memory: they write little, and rarely."""

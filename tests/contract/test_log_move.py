@@ -22,8 +22,8 @@ from services.log.moving import MoveReport, move
 from services.log.open import open_log
 from services.log.written_number import written_number
 from services.model.partition import partition_of
-from services.runtime import redis_cluster
-from services.runtime.redis_wire import exchange
+from services.redis_client import cluster as redis_cluster
+from services.redis_client.wire import exchange
 from tests.chaos.proxy import Proxy
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import KafkaServer

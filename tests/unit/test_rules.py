@@ -105,6 +105,7 @@ FORBIDDEN = [
     ("layers", "store/interface.py", "import services.api.app"),
     ("layers", "model/hit.py", "from services.settings import PREFIX"),
     ("layers", "ingest/drops.py", "from services.aggregator import fold"),
+    ("layers", "redis_client/wire.py", "from services.state import keys"),
     ("redis", "model/hit.py", "import redis"),
     ("redis", "enrich/bots.py", "from redis import asyncio"),
     ("redis", "http/health.py", "import hiredis"),

@@ -17,7 +17,7 @@ from services.log.redis.reader import RedisReader
 from services.log.redis.replicas import Replicas
 from services.log.redis.short_form import ReadersOfShort, marked, plain
 from services.model.partition import DEFAULT_PARTITIONS
-from services.runtime.redis_client import connect
+from services.redis_client.client import connect
 
 # A full Redis must not prevent the log from being read and trimmed.
 _ACQUIRE = f"""{WRITES_WHEN_FULL}

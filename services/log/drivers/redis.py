@@ -28,8 +28,8 @@ from services.log.redis.short_form import ShortForm
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
 from services.log.texts import LogTexts
-from services.runtime.redis_client import connect, reason_of, servers
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.client import connect, reason_of, servers
+from services.redis_client.routing import RoutedRedis
 
 CONNECT_SECONDS = 1.0
 _PLUS_CLUSTER = "write redis+cluster:// in place of redis:// (rediss+cluster:// for TLS)"

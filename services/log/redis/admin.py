@@ -18,7 +18,7 @@ from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 from services.log.redis.reader import clock_ms
 from services.log.redis.replicas import Replicas
-from services.runtime.redis_client import servers
+from services.redis_client.client import servers
 
 _LAST = "18446744073709551615-18446744073709551615"
 _CLOCK_SECONDS = 60

@@ -9,8 +9,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from services.log import keys
 from services.log.server_check import ServerCheck
-from services.runtime.redis_client import reason_of
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.client import reason_of
+from services.redis_client.routing import RoutedRedis
 
 SLOTS = 16384
 PARTITIONS = 64

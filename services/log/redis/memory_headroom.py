@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.log.server_memory import LogMemory
-from services.runtime.redis_client import servers
+from services.redis_client.client import servers
 
 WRITES_WHEN_FULL = "#!lua flags=allow-oom"
 """First line of scripts that run even when Redis is full: they write little, or free memory."""

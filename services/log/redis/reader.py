@@ -12,8 +12,8 @@ from services.log.interface import READ_BYTES, LogReader, Record
 from services.log.redis import entry_fields, entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
-from services.runtime.redis_client import servers
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.client import servers
+from services.redis_client.routing import RoutedRedis
 
 # Entry by entry: XREAD limits their number, not their size, and some are a thousand times as
 # large as others.

@@ -25,9 +25,9 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.model.cluster_address import ClusterAddress
-from services.runtime.redis_routing import Hold, Routed, RoutedRedis
-from services.runtime.redis_slots import Node, Slots, to_any_node
-from services.runtime.redis_wire import Command, exchange, packed
+from services.redis_client.routing import Hold, Routed, RoutedRedis
+from services.redis_client.slots import Node, Slots, to_any_node
+from services.redis_client.wire import Command, exchange, packed
 
 MOVING_SECONDS = 2.0
 """How long a call waits for keys that are being moved to another node."""

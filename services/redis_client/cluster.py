@@ -129,18 +129,18 @@ class ClusterRedis(RoutedRedis):
             *(self._to(node, group, hold, once) for node, group in groups.items()),
             return_exceptions=True,
         )
-        told: dict[Node, list[Any] | None] = {}
+        replies: dict[Node, list[Any] | None] = {}
         for (node, group), answer in zip(groups.items(), answers, strict=True):
             if not isinstance(answer, BaseException):
-                told[node] = answer
+                replies[node] = answer
                 continue
             if once or not (again and isinstance(answer, RedisConnectionError)):
                 raise answer
             await self._slots.current()
             if any(self._slots.node(sent.slot) == node for sent in group):
                 raise answer
-            told[node] = None
-        return told
+            replies[node] = None
+        return replies
 
     async def _to(self, node: Node, group: list[_Sent], hold: Hold | None, once: bool) -> list[Any]:
         """Return a node's replies to commands, followed by those about its replicas."""

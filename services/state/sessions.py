@@ -78,8 +78,8 @@ class Sessions:
         digest, now = secret_digest(secret), self._clock()
         session = Session(user.name, user.stamp, now, now, browser, system, now, country)
         before = await self._read(user.name)
-        forgotten = [old for old, found in before.items() if found is None]
-        living = [old for old, found in before.items() if found is not None]
+        forgotten = [old for old, earlier in before.items() if earlier is None]
+        living = [old for old, earlier in before.items() if earlier is not None]
         with translated():
             await put(self._redis, keys.session(digest), _encoded(session), IDLE_SECONDS)
             arguments = (keys.sessions(user.name), digest, str(LONGEST_SECONDS))
@@ -157,8 +157,8 @@ class Sessions:
                 for digest in digests:
                     pipeline.get(keys.session(digest))
                 bodies = await pipeline.execute()
-        found = {digest: _decoded(body) for digest, body in zip(digests, bodies, strict=True)}
-        return dict(sorted(found.items(), key=lambda item: -item[1].seen if item[1] else 0.0))
+        sessions = {digest: _decoded(body) for digest, body in zip(digests, bodies, strict=True)}
+        return dict(sorted(sessions.items(), key=lambda item: -item[1].seen if item[1] else 0.0))
 
     async def _keep(self, digest: str, session: Session) -> None:
         left = max(1, int(session.ends - self._clock()))

@@ -21,7 +21,7 @@ class KeptStarts(Protocol):
         Its `start` is the next position to read, at most `committed`; None to read from `far` on.
         """
 
-    def accept(self, found: Mapping[int, Any]) -> None:
+    def accept(self, known: Mapping[int, Any]) -> None:
         """Accept what `look` returned for partitions: they are now read from there."""
 
 

@@ -126,10 +126,10 @@ class KafkaLog(Log):
         notes = notes_topic(self._topic.name)
         return [
             check
-            for name, wanted in ((self._topic.name, HITS), (notes, NOTES))
+            for name, required in ((self._topic.name, HITS), (notes, NOTES))
             for check in unsafe(
                 name,
-                wanted,
+                required,
                 await self._cluster.settings(name),
                 await self._cluster.replicas(name),
                 brokers,

@@ -156,16 +156,16 @@ class RedisLog(Log):
         return [*await self._of_server(self._redis, info), *left]
 
     async def _examine_cluster(self, redis: RoutedRedis) -> list[ServerCheck]:
-        told: dict[str, list[ServerCheck]] = {}
+        by_master: dict[str, list[ServerCheck]] = {}
         silent: list[ServerCheck] = []
         with translated():
             for name, master in (await redis.masters()).items():
                 try:
-                    told[name] = await self._of_server(master, await master.info())
+                    by_master[name] = await self._of_server(master, await master.info())
                 except RedisConnectionError as error:
                     lost = f"{name} does not answer: {reason_of(error)}"
                     silent.append(ServerCheck("master", False, lost, _START))
-            checks = [*merged(told), *silent, *await cluster(redis, self.partitions)]
+            checks = [*merged(by_master), *silent, *await cluster(redis, self.partitions)]
         try:
             return [*checks, *moved_check(await self.admin.mark())]
         except LogError as error:

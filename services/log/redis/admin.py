@@ -121,8 +121,10 @@ class RedisAdmin(LogAdmin):
         with translated():
             for number, sequence in sequences.items():
                 key = keys.producer(number, producer_id)
-                held = cast("bytes | None", await self._redis.get(key))
-                await self._redis.set(key, max(sequence, int(held or 0)), ex=REMEMBERED_SECONDS)
+                remembered = cast("bytes | None", await self._redis.get(key))
+                await self._redis.set(
+                    key, max(sequence, int(remembered or 0)), ex=REMEMBERED_SECONDS
+                )
 
     async def imports(self) -> KnownImports:
         """See LogAdmin."""

@@ -1,6 +1,7 @@
 """Settings: read once from `LUOT_*` environment variables into a frozen, typed object."""
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,12 +11,14 @@ import msgspec
 from msgspec import Meta
 
 from services.model.cluster_address import ClusterAddress, is_cluster_url
+from services.model.log_schemes import FOR_TESTS, LOG_SCHEMES
 from services.model.partition import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from services.model.sentinel_address import SentinelAddress, is_sentinel_url
 from services.runtime.reasons import reason
 
 PREFIX = "LUOT_"
 _FILE = "_FILE"
+_LOG_SCHEMES = "|".join(re.escape(name) for name in LOG_SCHEMES if name not in FOR_TESTS)
 
 NAMES = frozenset(
     {
@@ -142,7 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_url: Annotated[
         str,
         Meta(
-            pattern=r"^($|(redis|rediss|unix|rediss?\+(sentinel|cluster)|kafka|kafkas)://)",
+            pattern=rf"^($|({_LOG_SCHEMES})://)",
             description="the log, where it is not in Redis: kafka://host:9092,host:9092/topic",
             extra={"hidden": True},
         ),

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import math
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +12,22 @@ from faust.types import EventT, StreamT
 
 from services.aggregator import metrics, retention
 from services.aggregator.changes import ChangeTeller
-from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
 from services.aggregator.fold_keeper import FoldKeeper
-from services.aggregator.folding import AnyFold, KernelFolding, PythonFolding, choose
+from services.aggregator.folding import KernelFolding, PythonFolding, choose
 from services.aggregator.freshness import Freshness
+from services.aggregator.message_reader import MessageReader
 from services.aggregator.online import OnlineBoard
 from services.aggregator.online_window import DayPeak
 from services.aggregator.ownership import OwnedFolds, assigned
-from services.aggregator.pace import flush_period
+from services.aggregator.pace import flush_forever, flush_period
 from services.aggregator.pending import Pending
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
-from services.aggregator.transport import driver, runs
 from services.aggregator.upkeep import Upkeep
 from services.aggregator.watermarks import NotesSites
 from services.log import keys
-from services.log.import_names import is_import
 from services.metrics import announce
 from services.runtime import tracing
 from services.store.interface import Store, StoreError
@@ -73,19 +68,17 @@ class Aggregator:
         self._keeper = FoldKeeper(settings, store, self._folds, self._upkeep.log_identity)
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
-        self._batches: list[Any] = []
-        """The spans of the batches that wait for a flush, if tracing is on."""
         self._flush_lock = asyncio.Lock()
         self._supervisor = Supervisor()
         self._running = contextlib.AsyncExitStack()
         folder = self._running.enter_context(tempfile.TemporaryDirectory(prefix="luot-aggregator-"))
         self.app = create_app(settings, broker or settings.log_at, Path(folder))
         self.app.kept_starts = self._keeper
-        self._dead_letters = DeadLetters(raw_topic(self.app, keys.DEAD))
+        self._reader = MessageReader(self.app, self._folds, self._keeper, self._pending)
         self.app.add_agent("fold", raw_topic(self.app, keys.TOPIC), self._read)
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
 
-    # Read
+    # Read and fold
 
     async def _read(self, stream: StreamT) -> None:
         try:
@@ -98,71 +91,11 @@ class Aggregator:
 
     async def _receive(self, event: EventT) -> None:
         await self._pending.room.wait()
-        if not self._supervisor.is_running:
-            # Nothing after a failed event may be committed.
-            return
-        message = event.message
-        if message.generation_id != self.app.consumer_generation_id:
-            return
-        fold = self._folds.of(message.partition)
-        replay = dict(message.headers or {}).get(driver.REPLAY)
-        reads, size = self._folds.folding.reads(), 0
-        read = partial(self._dead_letters.read, fold.partition, replayed=replay is not None)
-        imported: dict[int, str] = {}
-        before = fold.position
-        for entry in runs.entries(message):
-            if entry.position > before and await read(entry, reads):
-                size += len(entry.value)
-                if is_import(producer := entry.headers.get("p", b"").decode("ascii", "replace")):
-                    imported[entry.position] = producer
-                if tracing.tracer is not None:
-                    self._batches.append(tracing.of_batch(entry.value))
-                    del self._batches[: -tracing.MOST_LINKS]
-        if message.generation_id != self.app.consumer_generation_id:
-            # While a dead letter was being copied, another worker may have taken the partition.
-            return
-        # Faust keeps both until the flush is acknowledged; nobody reads them again.
-        event.value = message.value = None
-        if reads:
-            with tracing.span("fold", self._batches[-len(reads) :], partition=fold.partition):
-                self._fold(fold, reads, size, replay, imported)
-        self._keeper.read(message.partition, message.offset, replayed=replay is not None)
-        self._pending.add_event(event)
-
-    # Fold
-
-    def _fold(
-        self,
-        fold: AnyFold,
-        reads: Any,
-        size: int,
-        replay: bytes | None,
-        imported: Mapping[int, str] | None = None,
-    ) -> None:
-        if replay is not None:
-            metrics.replayed_batches.inc(len(reads))
-        if replay == driver.REBUILD:
-            fold.rebuild(reads)
-            return
-        folded = fold.fold(reads, size, imported)
-        self._pending.add(folded, replayed=replay is not None)
-        metrics.folded_hits.inc(len(folded))
-        metrics.repeated_hits.inc(folded.repeated)
+        # Nothing after a failed event may be committed.
+        if self._supervisor.is_running:
+            await self._reader.read(event)
 
     # Flush
-
-    async def _flush_forever(self) -> None:
-        """Flush once per period, or when full; the first hits after a pause are flushed at once."""
-        begun = -math.inf
-        while True:
-            await self._pending.arrived.wait()
-            rest = begun + self._flush_period() - time.monotonic()
-            if rest > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._pending.full.wait(), rest)
-            begun = time.monotonic()
-            self._pending.arrived.clear()
-            await self.flush()
 
     def _flush_period(self) -> float:
         owned = len(assigned(self.app.consumer))
@@ -176,13 +109,11 @@ class Aggregator:
                 self._pending.make_room()
                 return
             taken = self._pending.take()
-            batches, self._batches = self._batches, []
             self._peaks += self._folds.take_peaks()
             try:
-                with tracing.span("flush", batches, batches=len(batches)):
+                with tracing.span("flush", taken.batches, batches=len(taken.batches)):
                     changed = await self._flusher.flush(taken.fresh, taken.replayed, self._peaks)
             except BaseException:
-                self._batches[:0] = batches
                 self._pending.put_back(taken)
                 raise
             self._peaks = []
@@ -217,7 +148,7 @@ class Aggregator:
         await self._running.enter_async_context(faust_app_running(self.app))
         self._supervisor.run(
             watch(self.app),
-            self._flush_forever(),
+            flush_forever(self._pending, self._flush_period, self.flush),
             self._online.publish_forever(self._folds.by_partition),
             self._keeper.keep_forever(self.app.consumer.broker),
             self._changes.tell_forever(lambda: assigned(self.app.consumer)),
@@ -232,23 +163,25 @@ class Aggregator:
         """Flush and commit, release the leases, stop."""
         await self._supervisor.end_tasks()
         if self.app.started:
-            consumer = self.app.consumer
-            # A store that is down must not delay the shutdown: the next owner rereads the log,
-            # and a lease that is not released expires.
-            with contextlib.suppress(TimeoutError, StoreError):
-                await asyncio.wait_for(self.flush(), STOP_SECONDS)
-            with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
-                await asyncio.wait_for(self._keeper.keep_all(consumer.broker), KEEP_SECONDS)
-            with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
-                await asyncio.wait_for(consumer.leave(), LEAVE_SECONDS)
-            await self._running.aclose()
-            await consumer.broker.close()
+            await self._leave(self.app.consumer)
         await self._running.aclose()
         await self._online.close()
         await self._keeper.close()
         await self._changes.close()
         await self._upkeep.close()
         self._supervisor.close()
+
+    async def _leave(self, consumer: Any) -> None:
+        # A store that is down must not delay the shutdown: the next owner rereads the log,
+        # and a lease that is not released expires.
+        with contextlib.suppress(TimeoutError, StoreError):
+            await asyncio.wait_for(self.flush(), STOP_SECONDS)
+        with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
+            await asyncio.wait_for(self._keeper.keep_all(consumer.broker), KEEP_SECONDS)
+        with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
+            await asyncio.wait_for(consumer.leave(), LEAVE_SECONDS)
+        await self._running.aclose()
+        await consumer.broker.close()
 
     async def ready(self) -> str | None:
         """Return why hits are not being counted right now; None when they are."""

@@ -49,9 +49,9 @@ async def delete(store: Store, *, late: bool) -> None:
         for one in taken:
             log.info("all that was counted for %s as %s is erased", one.slug, one.name)
     done = [one for one in known if one.state == ErasureState.DONE]
-    if late and (held := await erasures.held(store, [one.name for one in done])):
-        await _delete(store, [one for one in done if one.name in held])
-        log.info("hits that came late were erased: %s", ", ".join(sorted(held)))
+    if late and (names := await erasures.held(store, [one.name for one in done])):
+        await _delete(store, [one for one in done if one.name in names])
+        log.info("hits that came late were erased: %s", ", ".join(sorted(names)))
 
 
 async def _delete(store: Store, known: Sequence[Erasure]) -> None:

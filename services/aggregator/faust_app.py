@@ -6,22 +6,18 @@ from typing import Any
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import faust_settings
 from services.aggregator.visits import FORGET_MS
-from services.model.cluster_address import is_cluster_url
-from services.model.sentinel_address import is_sentinel_url
 
 NOWHERE = "kafka://"
-"""Stands in for the URL of a log at several hosts, which Faust cannot parse."""
+"""Stands in for the URL of the log: Faust cannot parse one of several hosts."""
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
 
 
-def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
+def create_app(settings: AggregatorSettings, log_url: str, folder: Path) -> faust_settings.App:
     """Return the app, without agents; `folder` is for the files that Faust writes."""
-    in_kafka = broker.startswith(("kafka:", "kafkas:"))
-    at_several = is_sentinel_url(broker) or is_cluster_url(broker)
     app = faust_settings.App(
         settings.group,
-        broker=NOWHERE if in_kafka or at_several else broker,
+        broker=NOWHERE,
         datadir=folder,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -32,9 +28,8 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
         # `Pending` bounds what waits folded.
         stream_buffer_maxsize=16,
     )
-    app.redis_url = broker if at_several else ""
+    app.log_url = log_url
     app.redis_replicas = settings.redis_replicas
-    app.kafka_url = broker if in_kafka else ""
     app.partitions = settings.partitions
     app.lease_seconds = settings.lease_seconds
     app.retention_ms = int(settings.retention_seconds * 1000)

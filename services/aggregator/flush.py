@@ -234,11 +234,11 @@ class Flusher:
         if not ends:
             return
         first, last = min(day for day, _ in ends), max(day for _, day in ends)
-        if first < (kept := self._first_kept()):
-            for days in months(first, min(last, kept - 1)):
+        if first < (first_kept := self._first_kept()):
+            for days in months(first, min(last, first_kept - 1)):
                 old = columns_between(entries, hits.OLD_COLUMNS, days)
                 await hits.count_visitors_of_month(self._store, old)
-        for days in months(max(first, kept), last):
+        for days in months(max(first, first_kept), last):
             columns = columns_between(entries, ALL_COLUMNS, days)
             if len(columns["idx"]):
                 await hits.write_month(self._store, columns)

@@ -126,9 +126,9 @@ class FoldKeeper:
             taken.start, taken.whole = taken.read + 1, True
         return taken
 
-    def accept(self, found: Mapping[int, TakenPartition]) -> None:
+    def accept(self, known: Mapping[int, TakenPartition]) -> None:
         """See KeptStarts."""
-        for partition, taken in found.items():
+        for partition, taken in known.items():
             if partition not in self._taken:
                 metrics.taken_partitions.labels(taken.outcome).inc()
             self._taken[partition] = taken

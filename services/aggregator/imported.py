@@ -30,9 +30,13 @@ async def write(store: Store, fresh: Sequence[AnyFolded], replayed: Sequence[Any
     if views:
         producers = {(page.site, page.producer) for page in views}
         positions = [page.position for page in views]
-        held = await import_counts.held(store, producers, min(positions), max(positions))
+        stored = await import_counts.held(store, producers, min(positions), max(positions))
         views = Counter(
-            {page: count for page, count in views.items() if (page.site, page.position) not in held}
+            {
+                page: count
+                for page, count in views.items()
+                if (page.site, page.position) not in stored
+            }
         )
     more_views, more_visits = _added(fresh)
     await _write(store, views | more_views, visits | more_visits)

@@ -1,4 +1,12 @@
-"""How often a worker flushes: less often when many share one store."""
+"""When a worker flushes: less often when many share one store."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Awaitable, Callable
+
+from services.aggregator.pending import Pending
 
 WRITERS = 4
 """Up to so many workers flush as often as is set; more slow down, up to the limit below."""
@@ -18,3 +26,19 @@ def flush_period(set_seconds: float, owned: int, partitions: int) -> float:
     """
     writers = partitions / max(1, owned)
     return max(set_seconds, min(LONGEST_SECONDS, set_seconds * writers / WRITERS))
+
+
+async def flush_forever(
+    pending: Pending, period: Callable[[], float], flush: Callable[[], Awaitable[None]]
+) -> None:
+    """Flush once per period, or when full; the first hits after a pause are flushed at once."""
+    begun = -math.inf
+    while True:
+        await pending.arrived.wait()
+        rest = begun + period() - time.monotonic()
+        if rest > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(pending.full.wait(), rest)
+        begun = time.monotonic()
+        pending.arrived.clear()
+        await flush()

@@ -1,13 +1,14 @@
 """What is folded and not yet written, within bounds: the back-pressure of the aggregator."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from faust.types import EventT
 
 from services.aggregator.folding import AnyFolded
+from services.runtime import tracing
 
 FLUSH_PAGES = 15_000
 """Viewed pages at which a flush is due at once: each is four counter rows."""
@@ -25,11 +26,13 @@ class Unflushed(msgspec.Struct):
     fresh     runs that were never written
     replayed  runs reread after a start: written before, or lost by the store
     events    messages to acknowledge once their runs are in the store
+    batches   the spans of their batches, if tracing is on
     """
 
     fresh: list[AnyFolded] = []
     replayed: list[AnyFolded] = []
     events: list[EventT] = []
+    batches: list[Any] = []
 
 
 class Pending:
@@ -68,9 +71,11 @@ class Pending:
         if load >= 2:
             self.room.clear()
 
-    def add_event(self, event: EventT) -> None:
-        """Add a message whose runs, if it had any, were added."""
+    def add_event(self, event: EventT, batches: Sequence[Any]) -> None:
+        """Add a message whose runs, if it had any, were added, and the spans of its batches."""
         self._runs.events.append(event)
+        self._runs.batches += batches
+        del self._runs.batches[: -tracing.MOST_LINKS]
         self.arrived.set()
 
     @property
@@ -88,6 +93,7 @@ class Pending:
         self._runs.fresh[:0] = taken.fresh
         self._runs.replayed[:0] = taken.replayed
         self._runs.events[:0] = taken.events
+        self._runs.batches[:0] = taken.batches
 
     def make_room(self) -> None:
         """Recount what is pending after a flush, and resume reading."""
@@ -112,6 +118,7 @@ class Pending:
             [folded for folded in runs.fresh if folded.partition not in partitions],
             [folded for folded in runs.replayed if folded.partition not in partitions],
             [event for event in runs.events if event.message.partition not in partitions],
+            runs.batches,
         )
 
 

@@ -92,11 +92,7 @@ async def _create(settings: "Settings", url: str | None) -> None:
     for name in made:
         say(f"created the topic {name}")
     if not made:
-        say(
-            "Nothing needs to be created in Redis: a stream begins with its first hit."
-            if log.server_name == "Redis"
-            else "All topics exist already."
-        )
+        say(log.texts.nothing_to_create)
     for check in checks:
         if check.ok is True:
             say(f"right: {check.name}: {check.value}")

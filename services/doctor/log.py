@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from services.doctor.check import Check, Findings
-from services.log import keys
 from services.log.errors import LogError
 from services.log.interface import Extent, Log
 from services.log.reach import reach_seconds
@@ -22,9 +21,7 @@ async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
             log.server_name,
             False,
             f"cannot be reached: {error}",
-            "start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile"
-            if log.server_name == "Redis"
-            else "start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
+            log.texts.unreachable,
         )
         return findings.checks
     for check in server:
@@ -52,8 +49,9 @@ async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> No
     findings.add(
         "clock",
         abs(skew) <= SKEW_SECONDS,
-        f"the clock of Redis is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}",
-        "keep all machines on time with NTP: days follow the clock of ingest, visits that of Redis",
+        f"the clock of {log.server_name} is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}",
+        "keep all machines on time with NTP: days follow the clock of ingest, visits that of"
+        f" {log.server_name}",
     )
     now_ms = await log.reader.now()
     ends = await log.reader.ends()
@@ -63,7 +61,7 @@ async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> No
         findings.add(
             "times of entries",
             False,
-            f"the newest entry is {ahead:.0f} s ahead of Redis",
+            f"the newest entry is {ahead:.0f} s ahead of {log.server_name}",
             "keep all machines on time with NTP: this clock is behind, or that of the previous"
             " master was ahead; visits end late until it has caught up",
         )
@@ -121,8 +119,5 @@ async def _dead(findings: Findings, log: Log) -> None:
         "dead entries",
         not dead,
         f"{dead} entries could not be decoded",
-        f"`XRANGE {keys.DEAD} - +` shows why (field reason); save the entries, then delete the"
-        " stream"
-        if log.server_name == "Redis"
-        else "the topic of dead entries says why (header reason); save them, then delete it",
+        log.texts.dead_entries,
     )

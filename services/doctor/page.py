@@ -108,9 +108,9 @@ class _Reader(HTMLParser):
         )
         if not named:
             return
-        asked = parse_qs(parts.query).get("site", [""])
-        site = given.get("data-site") or asked[0] or given.get("data-domain", "").split(",")[0]
-        of_luot = "data-site" in given or bool(asked[0]) or bool(_SERVED.fullmatch(parts.path))
+        in_query = parse_qs(parts.query).get("site", [""])
+        site = given.get("data-site") or in_query[0] or given.get("data-domain", "").split(",")[0]
+        of_luot = "data-site" in given or bool(in_query[0]) or bool(_SERVED.fullmatch(parts.path))
         self.tags.append(
             Tag(
                 url,

@@ -175,17 +175,17 @@ async def _recount(
     today = int(clock()) // _DAY_SECONDS
     first_day = today - (days - 1)
     first_kept = await drift.first_kept(store, first_day, today)
-    kept = today - first_kept + 1
+    kept_days = today - first_kept + 1
     differ = await drift.recount(store, partitions, first_kept)
     findings.add(
         "recount",
         not differ,
-        f"{len(differ)} site-days of the last {kept} days differ from their raw hits"
+        f"{len(differ)} site-days of the last {kept_days} days differ from their raw hits"
         if differ
-        else f"the last {kept} days of every site agree with their raw hits"
-        if kept == days
-        else f"the last {kept} days of every site agree with their raw hits; of earlier days there"
-        " are none",
+        else f"the last {kept_days} days of every site agree with their raw hits"
+        if kept_days == days
+        else f"the last {kept_days} days of every site agree with their raw hits; of earlier days"
+        " there are none",
         _rows(differ),
     )
     differ = await drift.pages(store, first_day)

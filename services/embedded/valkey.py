@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from services.embedded import parent_death
 from services.embedded.errors import UpError
-from services.runtime import file_locks, redis_client
+from services.redis_client.client import answers, shut_down
+from services.runtime import file_locks
 
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
@@ -87,7 +88,7 @@ class EmbeddedValkey:
             )
 
     async def _answers(self) -> None:
-        while not await redis_client.answers(self.url):
+        while not await answers(self.url):
             if self._process is None or self._process.poll() is not None:
                 raise UpError(f"the embedded Valkey does not start: {self._last_words()}")
             await asyncio.sleep(_POLL_SECONDS)
@@ -96,7 +97,7 @@ class EmbeddedValkey:
         """Lock the folder; a server that outlived its Luot is shut down first."""
         if file_locks.take(lock):
             return
-        stale = await redis_client.shut_down(self.url)
+        stale = await shut_down(self.url)
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
         while not file_locks.take(lock):
             if asyncio.get_running_loop().time() > deadline:

@@ -103,19 +103,19 @@ class AddressBudgets:
         counts = self._counts
         newcomer = newcomer and not bot
         cost = octets * _OCTET + (_BOT if bot else _HIT)
-        asked = cost + _VISITOR if newcomer else cost
+        charge = cost + _VISITOR if newcomer else cost
         exceeded = 0
         for key, limits in rooms:
-            exceeded |= limits.exceeded(counts.get(key, 0) + asked)
+            exceeded |= limits.exceeded(counts.get(key, 0) + charge)
         ruling = Ruling.WITHIN
         if exceeded:
             if bot:
                 return Ruling.NOT_WRITTEN
             if exceeded & _REFUSES:
                 return Ruling.REFUSED
-            asked, ruling = cost, Ruling.NO_VISIT
+            charge, ruling = cost, Ruling.NO_VISIT
         for key, _ in rooms:
-            counts[key] = counts.get(key, 0) + asked
+            counts[key] = counts.get(key, 0) + charge
         if len(counts) > self._most:
             self._forget_half()
         return ruling

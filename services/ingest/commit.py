@@ -171,8 +171,8 @@ class GroupCommit:
     def _requests_of(self, group: Sequence[_Waiting]) -> list[Any]:
         if not self._requests:
             return []
-        found = (self._requests.pop(done, None) for _, done, _ in group)
-        return [context for context in found if context is not None]
+        contexts = (self._requests.pop(done, None) for _, done, _ in group)
+        return [context for context in contexts if context is not None]
 
     async def _collect(self) -> None:
         """Wait for more hits, but no longer than the window.

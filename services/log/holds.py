@@ -49,7 +49,7 @@ async def _until_lost(renewed: Callable[[], Awaitable[bool]], seconds: float) ->
     last = time.monotonic()
     while True:
         await asyncio.sleep(seconds / 3)
-        asked = time.monotonic()
+        began = time.monotonic()
         try:
             if not await renewed():
                 return
@@ -58,4 +58,4 @@ async def _until_lost(renewed: Callable[[], Awaitable[bool]], seconds: float) ->
             if time.monotonic() - last >= seconds:
                 return
         else:
-            last = asked
+            last = began

@@ -53,14 +53,14 @@ async def move(source: Log, target: Log, replay_ms: int, sealing: Callable[[], N
     """
     if await _undone(source, target) is None:
         return MoveReport(before=True)
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(source.positions.hold())
+    async with AsyncExitStack() as holds:
+        await holds.enter_async_context(source.positions.hold())
         # Another command may have ended since.
         if (mark := await _undone(source, target)) is None:
             return MoveReport(before=True)
         await source.admin.set_mark(mark)
         await _refuse_itself(source, target, mark)
-        await held.enter_async_context(target.positions.hold())
+        await holds.enter_async_context(target.positions.hold())
         sealing()
         await source.admin.seal()
         arriving = MoveMark(mark.id, Way.IN, shown(source.url))
@@ -215,8 +215,8 @@ class _Mover:
         """Copy the entries between two positions; return the position after the last copy, or 0."""
         after, at = 0, begin
         while at < end:
-            found = await self._source.reader.read({number: at}, limit=READ_ENTRIES)
-            records = [each for each in found.get(number, ()) if each.position < end]
+            entries = await self._source.reader.read({number: at}, limit=READ_ENTRIES)
+            records = [each for each in entries.get(number, ()) if each.position < end]
             if not records:
                 break
             after = await self._target.admin.copy(number, copies_of(records))

@@ -5,6 +5,7 @@ from importlib import import_module
 
 from services.log import drivers
 from services.log.interface import Log
+from services.model.log_schemes import LOG_SCHEMES, scheme_of
 from services.model.partition import DEFAULT_PARTITIONS
 from services.settings import Settings, SettingsError
 
@@ -15,14 +16,13 @@ ANSWER_SECONDS = 10.0
 @cache
 def log_driver(scheme: str) -> type[Log]:
     """Return the subclass of Log that serves a scheme. Raises KeyError for an unknown one."""
-    module = import_module(f"{drivers.__name__}.{drivers.SCHEMES[scheme]}")
+    module = import_module(f"{drivers.__name__}.{LOG_SCHEMES[scheme]}")
     return next(
         value
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, Log)
         and value.__module__ == module.__name__
-        and scheme in value.schemes
     )
 
 
@@ -38,9 +38,9 @@ def open_log(
     A call to the log fails after `answer_seconds`. Raises ValueError for a URL without a driver, or
     one that its driver cannot use; the message omits the URL, which may contain a password.
     """
-    scheme = url.partition(":")[0]
-    if scheme not in drivers.SCHEMES:
-        known = ", ".join(sorted(drivers.SCHEMES))
+    scheme = scheme_of(url)
+    if scheme not in LOG_SCHEMES:
+        known = ", ".join(sorted(LOG_SCHEMES))
         raise ValueError(f"no driver for a log at {scheme}:…; expected one of {known}")
     driver = log_driver(scheme)
     return driver(url, partitions=partitions, group=group, answer_seconds=answer_seconds)

@@ -43,7 +43,7 @@ class Uncounted:
 
     async def measure(self) -> None:
         """Query the log. Raises LogError, and keeps what was known."""
-        asked = self._monotonic()
+        began = self._monotonic()
         if new := [late for late in self._late if late.ends is None]:
             ends = await self._log.reader.ends()
             self._late = [late for late in self._late if late not in new]
@@ -53,9 +53,9 @@ class Uncounted:
         waiting = await self._log.reader.read(positions, limit=1)
         now = await self._log.reader.now()
         oldest = min((records[0].time_ms for records in waiting.values() if records), default=None)
-        self._oldest = None if oldest is None else asked - (now - oldest) / 1000
+        self._oldest = None if oldest is None else began - (now - oldest) / 1000
         self._late = [late for late in self._late if _waits(late, positions)]
-        self._measured = asked
+        self._measured = began
 
     def age(self) -> float:
         """Return the age in seconds; 0 when nothing waits, NaN when unknown."""

@@ -92,12 +92,12 @@ class JsonLines(MsgspecFormatter):
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a line, and no others."""
-        found: Mapping[str, Any] = {**log_data, "request_id": request_id.current()}
+        fields: Mapping[str, Any] = {**log_data, "request_id": request_id.current()}
         return {
             # A file name may contain bytes that are not valid text.
-            name: str(found[key]).strip("\n").encode("utf-8", "backslashreplace").decode()
+            name: str(fields[key]).strip("\n").encode("utf-8", "backslashreplace").decode()
             for key, name in _FIELDS.items()
-            if found.get(key)
+            if fields.get(key)
         }
 
 

@@ -77,9 +77,9 @@ def _values(pieces: list[str], text: str) -> dict[str, str] | None:
     values, at = {}, len(pieces[0])
     for name, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         is_last = name == pieces[-2]
-        found = len(text) - len(piece) if is_last else text.find(piece, at)
-        if found < at or not text.startswith(piece, found):
+        end = len(text) - len(piece) if is_last else text.find(piece, at)
+        if end < at or not text.startswith(piece, end):
             return None
-        values[name] = text[at:found]
-        at = found + len(piece)
+        values[name] = text[at:end]
+        at = end + len(piece)
     return values

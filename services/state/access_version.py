@@ -1,13 +1,11 @@
 """The version of users and tokens, and the lock for changing them."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import cast
 
 from services.state import keys
 from services.state.errors import translated
 from services.state.lock import StateLock
-from services.state.state import State
+from services.state.state import State, reply
 
 LOCK_SECONDS = 20.0
 """How long the lock is held, and waited for, at most."""
@@ -28,7 +26,7 @@ class AccessVersion:
         """
         with translated():
             async with asyncio.timeout(_READ_SECONDS):
-                version = await cast("Awaitable[bytes | None]", self._redis.get(keys.ACCESS))
+                version: bytes | None = await reply(self._redis.get(keys.ACCESS))
         return version or b""
 
     async def increase(self) -> None:

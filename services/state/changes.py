@@ -5,14 +5,14 @@ Correct numbers do not depend on them. A listener that hears nothing reads more 
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from services.model.partition import MAX_PARTITIONS
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import State, reply
 
 SILENCE_SECONDS = 10.0
 """A connection that was silent for this long is no longer trusted."""
@@ -59,7 +59,7 @@ class Notices:
         with translated():
             async with asyncio.timeout(_TELL_SECONDS):
                 for body in bodies:
-                    await self._done(self._redis.publish(self._channel, body))
+                    await reply(self._redis.publish(self._channel, body))
 
     async def heard(self) -> AsyncGenerator[Notice | None, None]:
         """Yield notices; None whenever earlier ones may have been missed.
@@ -84,10 +84,6 @@ class Notices:
         finally:
             with translated():
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
-
-    @staticmethod
-    async def _done(answer: Any) -> None:
-        await answer
 
 
 def _some(sites: list[str]) -> Iterator[tuple[str, ...]]:

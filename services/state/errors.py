@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from redis.exceptions import RedisError
 
-from services.runtime.redis_client import reason_of
+from services.redis_client.client import reason_of
 
 
 class StateError(Exception):

@@ -1,15 +1,14 @@
 """Sign-ins that have passed the password and wait for the code of the second factor."""
 
 import secrets
-from hashlib import sha256
-from typing import Any
 
 import msgspec
 
 from services.model.account import User
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State, put
+from services.state.secret_digest import secret_digest
+from services.state.state import State, put, reply
 
 WAIT_SECONDS = 300
 """How long to wait for the code; then the password is asked for again."""
@@ -40,7 +39,7 @@ class HalfSignIns:
     async def find(self, secret: str) -> HalfSignIn | None:
         """Return the sign-in with an id, if it has not expired."""
         with translated():
-            body = await _done(self._redis.get(_key(secret)))
+            body = await reply(self._redis.get(_key(secret)))
         return None if body is None else msgspec.json.decode(body, type=HalfSignIn)
 
     async def end(self, secret: str) -> None:
@@ -50,8 +49,4 @@ class HalfSignIns:
 
 
 def _key(secret: str) -> str:
-    return keys.half_sign_in(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
-
-
-async def _done(answer: Any) -> Any:
-    return await answer
+    return keys.half_sign_in(secret_digest(secret))

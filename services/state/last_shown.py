@@ -6,15 +6,15 @@ whatever its name, at most MAX_PAGES of them. They are deleted with the site.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from redis.asyncio.client import Pipeline
 
 from services.model.site import Metric
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.routing import RoutedRedis
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import State, reply
 
 MAX_PAGES = 2_000
 """Pages kept per site; above that, arbitrary ones are dropped, and come back when read."""
@@ -49,7 +49,7 @@ class ShownNumbers:
         fields += [keys.numbers_field(slug, metric) for slug, metric in names]
         with translated():
             async with asyncio.timeout(seconds):
-                values = await _values(self._redis.hmget(keys.NUMBERS, fields))
+                values: list[Any] = await reply(self._redis.hmget(keys.NUMBERS, fields))
         return _encoded(slugs, values[: len(slugs)], names, values[len(slugs) :])
 
     async def pages(
@@ -78,7 +78,7 @@ class ShownNumbers:
         }
         with translated():
             async with asyncio.timeout(SECONDS):
-                await _done(self._redis.hset(keys.NUMBERS, mapping=values))
+                await reply(self._redis.hset(keys.NUMBERS, mapping=values))
 
     async def write_pages(self, bodies: Mapping[tuple[str, str], bytes]) -> None:
         """Write the views of pages, by site and path."""
@@ -115,8 +115,10 @@ class ShownNumbers:
         for slug, size in zip(paths, sizes, strict=True):
             if size > MAX_PAGES:
                 key = keys.pages(slug)
-                excess = await _values(self._redis.hrandfield(key, size - MAX_PAGES + _TRIM))
-                await _done(self._redis.hdel(key, *cast("list[bytes]", excess)))
+                excess: list[bytes] = await reply(
+                    self._redis.hrandfield(key, size - MAX_PAGES + _TRIM)
+                )
+                await reply(self._redis.hdel(key, *excess))
 
 
 def forget(pipeline: Pipeline, slug: str) -> None:
@@ -151,11 +153,3 @@ def _by_site(pages: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     for slug, path in pages:
         paths.setdefault(slug, []).append(path)
     return paths
-
-
-async def _values(answer: Any) -> list[Any]:
-    return cast("list[Any]", await answer)
-
-
-async def _done(answer: Any) -> None:
-    await answer

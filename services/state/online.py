@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import State, reply
 
 _READ_SECONDS = 1.0
 
@@ -36,7 +36,7 @@ class OnlineCounts:
         """
         values: Any = {name: f"{count}:{at_ms}" for name, count in counts.items()}
         with translated():
-            await _done(self._redis.hset(keys.ONLINE, mapping=values))
+            await reply(self._redis.hset(keys.ONLINE, mapping=values))
 
     async def read(self, names: Sequence[str]) -> dict[str, OnlineCount]:
         """Return counts by name; what was never counted is left out. Takes 1 s at most.
@@ -45,7 +45,7 @@ class OnlineCounts:
         """
         with translated():
             async with asyncio.timeout(_READ_SECONDS):
-                texts = await _done(self._redis.hmget(keys.ONLINE, list(names)))
+                texts = await reply(self._redis.hmget(keys.ONLINE, list(names)))
         counts = zip(names, map(_count, texts), strict=True)
         return {name: count for name, count in counts if count is not None}
 
@@ -56,7 +56,3 @@ def _count(body: bytes | str | None) -> OnlineCount | None:
     if not (number.isdecimal() and at_ms.isdecimal()):
         return None
     return OnlineCount(int(number), int(at_ms))
-
-
-async def _done(answer: Any) -> Any:
-    return await answer

@@ -54,8 +54,8 @@ class PathHistories:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.getrange(key, 0, _VERSION_BYTES - 1)
                 pipeline.expire(key, EXPIRY_SECONDS)
-                published, kept = await pipeline.execute()
-        return bool(kept) and published == version
+                published, renewed = await pipeline.execute()
+        return bool(renewed) and published == version
 
     async def publish(self, site: str, published: bytes) -> None:
         """Write the history of a site."""

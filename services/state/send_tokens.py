@@ -1,11 +1,11 @@
 """The tokens by which servers send hits, as the API publishes them for ingest: digests only."""
 
-from collections.abc import Awaitable, Mapping
-from typing import NamedTuple, cast
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import State, reply
 
 _VERSION = b""
 
@@ -30,9 +30,7 @@ class SendTokens:
     async def read(self) -> PublishedTokens | None:
         """Return what is published; None when nothing is, as after the loss of all state."""
         with translated():
-            fields = await cast(
-                "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(keys.SEND_TOKENS)
-            )
+            fields: dict[bytes, bytes] = await reply(self._redis.hgetall(keys.SEND_TOKENS))
         version = fields.pop(_VERSION, None)
         return None if version is None else PublishedTokens(int(version), fields)
 

@@ -3,15 +3,15 @@
 import secrets
 import time
 from collections.abc import Callable
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from services.model.account import User
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import EVEN_WHEN_FULL, State, put
+from services.state.secret_digest import secret_digest
+from services.state.state import EVEN_WHEN_FULL, State, put, reply
 
 IDLE_SECONDS = 12 * 3600
 """A session expires when it is not used for this long."""
@@ -75,15 +75,15 @@ class Sessions:
     ) -> str:
         """Begin a session of a user and return its id, for the browser only."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        digest, now = _digest(secret), self._clock()
+        digest, now = secret_digest(secret), self._clock()
         session = Session(user.name, user.stamp, now, now, browser, system, now, country)
         before = await self._read(user.name)
-        forgotten = [old for old, found in before.items() if found is None]
-        living = [old for old, found in before.items() if found is not None]
+        forgotten = [old for old, earlier in before.items() if earlier is None]
+        living = [old for old, earlier in before.items() if earlier is not None]
         with translated():
             await put(self._redis, keys.session(digest), _encoded(session), IDLE_SECONDS)
             arguments = (keys.sessions(user.name), digest, str(LONGEST_SECONDS))
-            await _done(self._redis.eval(_LIST, 1, *arguments))
+            await reply(self._redis.eval(_LIST, 1, *arguments))
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for old in [*forgotten, *living[MOST_OF_A_USER - 1 :]]:
                     pipeline.delete(keys.session(old))
@@ -93,9 +93,9 @@ class Sessions:
 
     async def find(self, secret: str) -> Session | None:
         """Return the session of an id, if it has not expired, and record its use."""
-        digest, now = _digest(secret), self._clock()
+        digest, now = secret_digest(secret), self._clock()
         with translated():
-            session = _decoded(await _done(self._redis.get(keys.session(digest))))
+            session = _decoded(await reply(self._redis.get(keys.session(digest))))
         if session is None:
             return None
         if now >= session.ends:
@@ -107,9 +107,9 @@ class Sessions:
 
     async def prove(self, secret: str) -> None:
         """Record that the user of a session has given the password now."""
-        digest, now = _digest(secret), self._clock()
+        digest, now = secret_digest(secret), self._clock()
         with translated():
-            session = _decoded(await _done(self._redis.get(keys.session(digest))))
+            session = _decoded(await reply(self._redis.get(keys.session(digest))))
         if session is not None:
             await self._keep(digest, msgspec.structs.replace(session, proved=now, seen=now))
 
@@ -124,11 +124,11 @@ class Sessions:
 
     async def end(self, secret: str) -> None:
         """End one session, in every process at once."""
-        digest = _digest(secret)
+        digest = secret_digest(secret)
         with translated():
-            session = _decoded(await _done(self._redis.getdel(keys.session(digest))))
+            session = _decoded(await reply(self._redis.getdel(keys.session(digest))))
             if session is not None:
-                await _done(self._redis.srem(keys.sessions(session.user), digest))
+                await reply(self._redis.srem(keys.sessions(session.user), digest))
 
     async def end_some(self, user: str, *, only: str | None = None, but: str | None = None) -> int:
         """End sessions of a user, in every process at once; return how many there were.
@@ -151,14 +151,14 @@ class Sessions:
     async def _read(self, user: str) -> dict[str, Session | None]:
         """Return every session of a user by its digest, the last used first, gone ones last."""
         with translated():
-            members: set[bytes] = await _done(self._redis.smembers(keys.sessions(user)))
+            members: set[bytes] = await reply(self._redis.smembers(keys.sessions(user)))
             digests = [member.decode() for member in members]
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for digest in digests:
                     pipeline.get(keys.session(digest))
                 bodies = await pipeline.execute()
-        found = {digest: _decoded(body) for digest, body in zip(digests, bodies, strict=True)}
-        return dict(sorted(found.items(), key=lambda item: -item[1].seen if item[1] else 0.0))
+        sessions = {digest: _decoded(body) for digest, body in zip(digests, bodies, strict=True)}
+        return dict(sorted(sessions.items(), key=lambda item: -item[1].seen if item[1] else 0.0))
 
     async def _keep(self, digest: str, session: Session) -> None:
         left = max(1, int(session.ends - self._clock()))
@@ -169,11 +169,7 @@ class Sessions:
 
 def session_id(secret: str) -> str:
     """Return the name under which a session is listed."""
-    return _digest(secret)[:_ID_LENGTH]
-
-
-def _digest(secret: str) -> str:
-    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return secret_digest(secret)[:_ID_LENGTH]
 
 
 def _encoded(session: Session) -> bytes:
@@ -187,7 +183,3 @@ def _decoded(body: bytes | None) -> Session | None:
         return msgspec.json.decode(body, type=Session)
     except msgspec.MsgspecError:
         return None
-
-
-async def _done(answer: Any) -> Any:
-    return await answer

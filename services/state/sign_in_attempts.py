@@ -1,13 +1,13 @@
 """Counts failed sign-ins for a while; names and addresses are stored only as hashes."""
 
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import EVEN_WHEN_FULL, State
+from services.state.state import EVEN_WHEN_FULL, State, reply
 
 _SALT_SECONDS = 86_400
 
@@ -88,7 +88,7 @@ class SignInAttempts:
             counted = [keys.sign_ins(one.kind, _digest(salt, one.subject)) for one in limits]
             arguments = [str(part) for one in limits for part in (one.attempts, one.seconds)]
             evaluated = self._redis.eval(_COUNT, len(counted), *counted, *arguments)
-            wait = int(await cast("Awaitable[str]", evaluated))
+            wait = int(await reply(evaluated))
         return CountedAttempt(counted, wait)
 
     async def take_back(self, counted: Sequence[str], forgotten: int) -> None:
@@ -96,7 +96,7 @@ class SignInAttempts:
         flags = ["1" if place < forgotten else "0" for place in range(len(counted))]
         with translated():
             evaluated = self._redis.eval(_TAKE_BACK, len(counted), *counted, *flags)
-            await cast("Awaitable[str]", evaluated)
+            await reply(evaluated)
 
     async def _salt(self) -> bytes:
         arguments = (keys.SIGN_IN_SALT, secrets.token_hex(16), str(_SALT_SECONDS))

@@ -1,18 +1,18 @@
 """The sites as the API publishes them, for ingest to read: slug → the site as JSON."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.routing import RoutedRedis
 from services.state import keys, last_shown
 from services.state.errors import translated
 from services.state.lock import StateLock
-from services.state.state import State
+from services.state.state import State, reply
 
 READ_SECONDS = 5.0
 """How long an API whose store is down waits: without the sites, no number is shown."""
@@ -75,7 +75,7 @@ class PublishedSites:
     async def slugs(self) -> set[str]:
         """Return the slugs of all sites."""
         with translated():
-            slugs = await cast("Awaitable[list[bytes]]", self._redis.hkeys(keys.SITES))
+            slugs: list[bytes] = await reply(self._redis.hkeys(keys.SITES))
         return {slug.decode(errors="replace") for slug in slugs}
 
     async def acknowledge(self, reader: str, bodies: Mapping[bytes, bytes]) -> None:
@@ -89,7 +89,7 @@ class PublishedSites:
     async def readers(self) -> SiteReaders:
         """Return how many processes run and know the sites; those that ended are forgotten."""
         with translated():
-            readers = await cast("Awaitable[set[bytes]]", self._redis.smembers(keys.SITE_READERS))
+            readers: set[bytes] = await reply(self._redis.smembers(keys.SITE_READERS))
             if not readers:
                 return SiteReaders(0, 0)
             names = [reader.decode(errors="replace") for reader in readers]
@@ -133,7 +133,8 @@ class PublishedSites:
                 await pipeline.execute()
 
     async def _all(self) -> dict[bytes, bytes]:
-        return await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(keys.SITES))
+        bodies: dict[bytes, bytes] = await reply(self._redis.hgetall(keys.SITES))
+        return bodies
 
 
 class _Kept(msgspec.Struct):

@@ -1,10 +1,10 @@
 """Hits that ingest has accepted and keeps in its spool: reported by each process, for doctor."""
 
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import State, reply
 
 BELIEVED_MS = 60_000
 """How long a report is believed: a process reports every few seconds."""
@@ -32,23 +32,19 @@ class SpooledHits:
         """Report the spool of one process; nothing is kept for an empty one."""
         with translated():
             if not spooled.hits:
-                await _done(self._redis.hdel(keys.SPOOLED, process))
+                await reply(self._redis.hdel(keys.SPOOLED, process))
                 return
-            told = f"{at_ms} {spooled.hits} {spooled.waits_ms}"
+            report = f"{at_ms} {spooled.hits} {spooled.waits_ms}"
             seconds = str(2 * BELIEVED_MS // 1000)
-            await _done(self._redis.eval(_TELL, 1, keys.SPOOLED, process, told, seconds))
+            await reply(self._redis.eval(_TELL, 1, keys.SPOOLED, process, report, seconds))
 
     async def read(self, at_ms: int) -> Spooled:
         """Return the sum over live processes, and the longest wait."""
         with translated():
-            told = cast("dict[bytes, bytes]", await _done(self._redis.hgetall(keys.SPOOLED)))
+            reports: dict[bytes, bytes] = await reply(self._redis.hgetall(keys.SPOOLED))
         hits = waits = 0
-        for text in told.values():
-            told_at, of_one, waits_ms = map(int, text.split())
-            if at_ms - told_at <= BELIEVED_MS:
+        for report in reports.values():
+            reported_at, of_one, waits_ms = map(int, report.split())
+            if at_ms - reported_at <= BELIEVED_MS:
                 hits, waits = hits + of_one, max(waits, waits_ms)
         return Spooled(hits, waits)
-
-
-async def _done(answer: Any) -> Any:
-    return await answer

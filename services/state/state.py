@@ -3,15 +3,14 @@
 Each kind of it (salts, sessions, last shown numbers, …) has a module beside this one.
 """
 
-from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLostError
 
-from services.runtime.redis_client import connect
+from services.redis_client.client import connect
 
 EVEN_WHEN_FULL = "#!lua flags=allow-oom\n"
 """Begins scripts that run even on a Redis out of memory: they write little, and rarely."""
@@ -28,9 +27,14 @@ return 1
 )
 
 
+async def reply(answer: Any) -> Any:
+    """Return the reply to a command, whose type redis-py does not tell."""
+    return await answer
+
+
 async def put(redis: Redis, key: str, value: bytes, seconds: int, when: str = "always") -> None:
     """Set a value that expires, even on a full Redis; `if there` only replaces an existing one."""
-    await cast("Awaitable[str]", redis.eval(_PUT, 1, key, value, str(seconds), when))
+    await reply(redis.eval(_PUT, 1, key, value, str(seconds), when))
 
 
 class State:

@@ -1,11 +1,8 @@
 """When tokens were last used."""
 
-from collections.abc import Awaitable
-from typing import Any, cast
-
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import State, reply
 
 
 class TokenTimes:
@@ -17,21 +14,15 @@ class TokenTimes:
     async def write(self, token: str, at_ms: int) -> None:
         """Write when a token was used."""
         with translated():
-            await _done(self._redis.hset(keys.TOKENS_USED, token, str(at_ms)))
+            await reply(self._redis.hset(keys.TOKENS_USED, token, str(at_ms)))
 
     async def read(self) -> dict[str, int]:
         """Return when each token was last used; one that never was is left out."""
         with translated():
-            rows = await cast(
-                "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(keys.TOKENS_USED)
-            )
+            rows: dict[bytes, bytes] = await reply(self._redis.hgetall(keys.TOKENS_USED))
         return {token.decode(): int(at) for token, at in rows.items() if at.isdigit()}
 
     async def remove(self, token: str) -> None:
         """Forget a token."""
         with translated():
-            await _done(self._redis.hdel(keys.TOKENS_USED, token))
-
-
-async def _done(answer: Any) -> None:
-    await answer
+            await reply(self._redis.hdel(keys.TOKENS_USED, token))

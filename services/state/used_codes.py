@@ -1,11 +1,8 @@
 """The last second-factor code that each user signed in with, so that none works twice."""
 
-from collections.abc import Awaitable
-from typing import cast
-
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import EVEN_WHEN_FULL, State
+from services.state.state import EVEN_WHEN_FULL, State, reply
 
 KEPT_SECONDS = 600
 """Longer than any code is valid."""
@@ -38,7 +35,7 @@ class UsedCodes:
             evaluated = self._redis.eval(
                 _USE, 1, keys.code_step(user), str(step), str(KEPT_SECONDS)
             )
-            return int(await cast("Awaitable[str]", evaluated)) == 1
+            return int(await reply(evaluated)) == 1
 
     async def forget(self, user: str) -> None:
         """Forget the last code, when the second factor is removed. Raises StateError."""

@@ -142,8 +142,8 @@ class ClickHouseStore(ThreadedStore):
             rows = asking.execute(bind(layout.CLUSTER, {"cluster": self.address.cluster}))
         finally:
             asking.close()
-        found = layout.of_rows(rows, self, self.address.cluster)
-        cluster_check.refuse_unfit(self.address.cluster, found, self._ask)
+        present = layout.of_rows(rows, self, self.address.cluster)
+        cluster_check.refuse_unfit(self.address.cluster, present, self._ask)
 
     def _ask(self, host: layout.Host, sql: str) -> list[Row]:
         seconds = min(CHECK_SECONDS, self.address.answer_seconds)

@@ -87,8 +87,8 @@ async def first_kept(store: Store, first_day: int, today: int) -> int:
     """
     oldest = await hits.first_day(store)
     never_dropped = today - hits.LEAST_DAYS + 1
-    kept = never_dropped if oldest is None else min(oldest, never_dropped)
-    return max(first_day, kept)
+    oldest_kept = never_dropped if oldest is None else min(oldest, never_dropped)
+    return max(first_day, oldest_kept)
 
 
 async def recount(

@@ -145,8 +145,8 @@ async def held(store: Store, names: Collection[str]) -> set[str]:
     if not names:
         return set()
     sites = all_names(names)
-    found = [await _held_in(store, table, sites) for table in TABLES]
-    return {site_of(name) for of_table in found for name in of_table}
+    by_table = [await _held_in(store, table, sites) for table in TABLES]
+    return {site_of(name) for of_table in by_table for name in of_table}
 
 
 async def delete(store: Store, names: Collection[str], note: Note | None = None) -> None:

@@ -97,7 +97,7 @@ async def counters(
     A page has counters of only one period, and may be empty although there is a next one.
     """
     grain, start, path = first
-    found = await store.execute(
+    fetched = await store.execute(
         _COUNTERS,
         {
             "site": site,
@@ -108,9 +108,9 @@ async def counters(
         },
     )
     shown = "" if grain is Grain.TOTAL else to_date(start).isoformat()
-    rows: list[Row] = [(str(grain), shown, *counted) for counted in found[:most]]
-    if len(found) > most:
-        return rows, PeriodKey(grain, start, found[most][0])
+    rows: list[Row] = [(str(grain), shown, *counted) for counted in fetched[:most]]
+    if len(fetched) > most:
+        return rows, PeriodKey(grain, start, fetched[most][0])
     return rows, await _next_period(store, site, grain, start + 1)
 
 

@@ -123,11 +123,11 @@ async def held(
 
 async def of_imports(store: Store, entries: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
     """Return which entries of the log, as (site, position), are from imports. Raises StoreError."""
-    rest, found = iter(sorted(entries)), set[tuple[str, int]]()
+    rest, imported = iter(sorted(entries)), set[tuple[str, int]]()
     while chunk := list(islice(rest, ENTRIES_A_QUERY)):
         rows = await store.execute(_OF_IMPORTS, {"entries": chunk})
-        found |= {(site, position) for site, position in rows}
-    return found
+        imported |= {(site, position) for site, position in rows}
+    return imported
 
 
 async def days(store: Store, site: str, producer: str) -> list[ImportedDay]:

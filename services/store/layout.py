@@ -97,17 +97,17 @@ async def fix(store: Store, layout: ShardLayout, paths: Sequence[str]) -> None:
 
     Raises LayoutError if they differ: sites would be looked up where they are not.
     """
-    found = [list(pair) for pair in zip(paths, layout.weights, strict=True)]
+    present = [list(pair) for pair in zip(paths, layout.weights, strict=True)]
     fixed = await fixed_shards(store)
     if fixed is None:
         version = _FIRST_WINS - time.time_ns()
-        value = msgspec.json.encode(found).decode()
+        value = msgspec.json.encode(present).decode()
         await store.insert("meta", {"name": [NAME], "version": [version], "value": [value]})
-        fixed = await fixed_shards(store) or found
-    if fixed != found:
+        fixed = await fixed_shards(store) or present
+    if fixed != present:
         raise LayoutError(
             f"the rows were spread over the shards {_names(fixed)}, and the cluster has"
-            f" {_names(found)}; give every server the shards of before, in the same order, or"
+            f" {_names(present)}; give every server the shards of before, in the same order, or"
             " restore a backup into a new cluster"
         )
 

@@ -12,17 +12,17 @@ async def lacking(store: ShardedStore) -> dict[str, list[str]]:
 
     Unreachable servers are left out. Raises StoreError if none knows the cluster.
     """
-    held: dict[str, set[tuple[str, str]]] = {}
+    by_server: dict[str, set[tuple[str, str]]] = {}
     for server in await store.servers():
         try:
             rows = await server.execute(_COLUMNS)
         except StoreError:
             continue
-        held[host_port(*server.address.hosts[0])] = {(table, column) for table, column in rows}
-    every = set().union(*held.values())
+        by_server[host_port(*server.address.hosts[0])] = {(table, column) for table, column in rows}
+    every = set().union(*by_server.values())
     return {
         name: _named(every - columns, {table for table, _ in columns})
-        for name, columns in held.items()
+        for name, columns in by_server.items()
         if every - columns
     }
 

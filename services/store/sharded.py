@@ -80,16 +80,16 @@ class ShardedStore(Store):
     async def _open(self) -> _Opened:
         async with self._opening:
             if self._opened is None:
-                found = await layout.load(self._entry, self._names.cluster)
+                shard_layout = await layout.load(self._entry, self._names.cluster)
                 shards = tuple(
                     OneHostStore(
                         list(map(self._replica, servers)),
-                        self._lag(found, shard),
+                        self._lag(shard_layout, shard),
                         f"shard {shard + 1}",
                     )
-                    for shard, servers in enumerate(found.servers)
+                    for shard, servers in enumerate(shard_layout.servers)
                 )
-                self._opened = _Opened(found, shards)
+                self._opened = _Opened(shard_layout, shards)
             return self._opened
 
     def _replica(self, host: layout.Host) -> ShardReplica:
@@ -97,23 +97,23 @@ class ShardedStore(Store):
         replica = ShardReplica(whole, self._names)
         return replica if self._limits is None else replica.limited(self._limits)
 
-    def _lag(self, found: ShardLayout, shard: int) -> Lag:
-        of_shard = self._lag_of(found, shard)
+    def _lag(self, shard_layout: ShardLayout, shard: int) -> Lag:
+        of_shard = self._lag_of(shard_layout, shard)
 
         async def lag(host: Store, first: bool) -> str | None:
-            return await self._misplaced(host, found, shard) or await of_shard(host, first)
+            return await self._misplaced(host, shard_layout, shard) or await of_shard(host, first)
 
         return lag
 
-    async def _misplaced(self, host: Store, found: ShardLayout, shard: int) -> str | None:
+    async def _misplaced(self, host: Store, shard_layout: ShardLayout, shard: int) -> str | None:
         """Return why a server is not a replica of this shard; None when it is."""
         try:
             known = await layout.load(host, self._names.cluster)
             path = await layout.path_of(host)
         except StoreError as error:
             return str(error)
-        if known.weights != found.weights:
-            return f"it knows shards of the weights {known.weights}, others {found.weights}"
+        if known.weights != shard_layout.weights:
+            return f"it knows shards of the weights {known.weights}, others {shard_layout.weights}"
         if self._paths and path != self._paths[shard]:
             return f"it is of the shard {path}, expected {self._paths[shard]}"
         return None
@@ -176,16 +176,16 @@ class ShardedStore(Store):
     ) -> list[Row]:
         """See Store."""
         opened = await self._open()
-        asked: list[Coroutine[Any, Any, list[Row]]]
+        calls: list[Coroutine[Any, Any, list[Row]]]
         if keys and parameters is not None:
             of_shards = opened.layout.spread(parameters[keys], _site)
-            asked = [
+            calls = [
                 opened.shards[shard].execute(sql, {**parameters, keys: own})
                 for shard, own in of_shards.items()
             ]
         else:
-            asked = [shard.execute(sql, parameters) for shard in opened.shards]
-        return [row for rows in await _together(asked) for row in rows]
+            calls = [shard.execute(sql, parameters) for shard in opened.shards]
+        return [row for rows in await _together(calls) for row in rows]
 
     async def stream(
         self, sql: str, parameters: Mapping[str, Any] | None = None

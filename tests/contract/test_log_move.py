@@ -15,14 +15,15 @@ from services.log import keys
 from services.log.admin import Copy, place
 from services.log.entries import LogEntry
 from services.log.errors import LogError, LogInUseError
-from services.log.interface import ImportOutcome, Log, LogProducer, Record
+from services.log.import_log import ImportOutcome
+from services.log.interface import Log, LogProducer, Record
 from services.log.kafka.address import KafkaAddress
 from services.log.moving import MoveReport, cancel, move
 from services.log.open import open_log
 from services.log.written_number import written_number
 from services.model.partition import partition_of
-from services.runtime import redis_cluster
-from services.runtime.redis_wire import exchange
+from services.redis_client import cluster as redis_cluster
+from services.redis_client.wire import exchange
 from tests.chaos.proxy import Proxy
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import KafkaServer

@@ -20,7 +20,6 @@ from services.aggregator.transport.redis import RedisBroker
 from services.log import keys
 from services.log.memory.server import SERVERS, MemoryServer
 from services.log.redis import entry_ids
-from services.model.cluster_address import is_cluster_url
 from tests.servers.redis import RedisServer
 from tests.servers.redis_cluster import RedisCluster
 
@@ -147,7 +146,7 @@ class Worker:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         self.app = faust_settings.App(
             group,
-            broker=NOWHERE if is_cluster_url(url) else url,
+            broker=NOWHERE,
             datadir=Path(folder),
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -157,7 +156,7 @@ class Worker:
             broker_request_timeout=request_seconds,
             broker_commit_every=commit_every,
         )
-        self.app.redis_url = url if is_cluster_url(url) else ""
+        self.app.log_url = url
         self.app.partitions = PARTITIONS
         self.app.lease_seconds = lease_seconds
         self.app.run_bytes = run_bytes

@@ -7,7 +7,7 @@ import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.log.redis import raw_pipeline
-from services.runtime.redis_client import connect
+from services.redis_client.client import connect
 from tests.servers.redis import RedisServer, free_port
 
 

@@ -7,6 +7,7 @@ import pytest
 from services.aggregator import pending
 from services.aggregator.app import Aggregator
 from services.aggregator.fold import PartitionFold
+from services.aggregator.message_reader import UnreadEntries
 from services.aggregator.settings import AggregatorSettings
 from services.log.batch import decode, encode
 from services.model.hit import Hit
@@ -38,7 +39,8 @@ def read(
         Hit(site="mytho", path=f"/{number}/{index % pages}", at=AT, day=DAY, visitor=0)
         for index in range(hits)
     ]
-    aggregator._fold(fold, [((AT + number) << 20, AT + number, decode(encode(batch)))], size, None)
+    reads = [((AT + number) << 20, AT + number, decode(encode(batch)))]
+    aggregator._reader.fold(fold, UnreadEntries(reads, size), None)
 
 
 async def test_enough_hits_of_few_pages_are_written_without_waiting(

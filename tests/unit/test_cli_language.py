@@ -135,12 +135,17 @@ AS_IN_ENGLISH = {
 
 def raised(module: Path) -> Iterator[str]:
     for call in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if not isinstance(call, ast.Call) or not call.args:
+        if not isinstance(call, ast.Call):
             continue
         name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-        if name == "ServerCheck" or (name.endswith("Error") and name not in OF_PROGRAMS):
-            for argument in call.args if name == "ServerCheck" else call.args[:1]:
-                yield from (text for text in literal(argument) if re.search("[a-z]{2}", text))
+        if name in ("ServerCheck", "LogTexts"):
+            arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+        elif name.endswith("Error") and name not in OF_PROGRAMS:
+            arguments = call.args[:1]
+        else:
+            continue
+        for argument in arguments:
+            yield from (text for text in literal(argument) if re.search("[a-z]{2}", text))
 
 
 def passed_on() -> list[Path]:

@@ -4,8 +4,8 @@ import pytest
 from redis.asyncio.connection import SSLConnection
 
 from services.model.cluster_address import ClusterAddress, is_cluster_url
-from services.runtime.redis_client import connect
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.client import connect
+from services.redis_client.routing import RoutedRedis
 from services.settings import Settings, SettingsError
 
 

@@ -21,6 +21,7 @@ SERVICES = ROOT / "services"
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 MOST_LINES = 350
+MOST_LINES_OF_THE_AGGREGATOR = 199
 MEDIAN_LINES = range(80, 151)
 MOST_ROOMS_OF_THE_API = 12
 
@@ -34,7 +35,7 @@ CONTRACTS = {
 }
 
 SAME_THING = {
-    # Faust finds a driver by the scheme of the URL and this name; one base and one class a log.
+    # A driver is found by the scheme of the log's URL and this name; one base and one class a log.
     "Transport",
 }
 
@@ -104,6 +105,7 @@ FORBIDDEN = [
     ("layers", "store/interface.py", "import services.api.app"),
     ("layers", "model/hit.py", "from services.settings import PREFIX"),
     ("layers", "ingest/drops.py", "from services.aggregator import fold"),
+    ("layers", "redis_client/wire.py", "from services.state import keys"),
     ("redis", "model/hit.py", "import redis"),
     ("redis", "enrich/bots.py", "from redis import asyncio"),
     ("redis", "http/health.py", "import hiredis"),
@@ -284,6 +286,10 @@ def test_no_module_holds_two_nouns() -> None:
     code = (*modules(), *SERVICES.rglob("*.c"), *SERVICES.rglob("sources/*.js"))
     long = {place(path): lines(path) for path in code if lines(path) > MOST_LINES}
     assert long == {}
+
+
+def test_the_pipeline_of_the_aggregator_is_one_page() -> None:
+    assert lines(SERVICES / "aggregator" / "app.py") <= MOST_LINES_OF_THE_AGGREGATOR
 
 
 def test_a_module_in_the_middle_is_one_page_to_two() -> None:

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio.connection import SSLConnection
 
 from services.model.sentinel_address import SentinelAddress, is_sentinel_url
-from services.runtime.redis_client import connect
+from services.redis_client.client import connect
 from services.settings import Settings, SettingsError
 
 

@@ -175,7 +175,7 @@ class Consumer(GenerationConsumer):
         committed = await self.broker.committed(by_number)
         starts: dict[TP, int] = {}
         replay: dict[TP, tuple[int, int]] = {}
-        found: dict[int, Any] = {}
+        known: dict[int, Any] = {}
         for number, tp in by_number.items():
             position = committed.get(number, 0)
             if tp in self._done:
@@ -183,8 +183,8 @@ class Consumer(GenerationConsumer):
                 continue
             far = await self.broker.rewound(number, position, self.app.replay_ms)
             if (kept_starts := self.app.kept_starts) is not None:
-                found[number] = await kept_starts.look(self.broker, number, position, far)
-                if (start := found[number].start) is not None:
+                known[number] = await kept_starts.look(self.broker, number, position, far)
+                if (start := known[number].start) is not None:
                     # Sought once more before anything is acknowledged, it may be committed further,
                     # by a former owner that did not know yet: what is from there on was not folded
                     # here as committed.
@@ -197,7 +197,7 @@ class Consumer(GenerationConsumer):
         if generation == self.app.consumer_generation_id:
             self._replay |= replay
             if self.app.kept_starts is not None:
-                self.app.kept_starts.accept(found)
+                self.app.kept_starts.accept(known)
             self._next |= starts
             for tp in starts:
                 self._committed_offset[tp] = committed.get(tp.partition) or None

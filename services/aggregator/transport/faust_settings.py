@@ -1,6 +1,7 @@
 """The driver's settings beyond Kafka's."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from typing import Any, Protocol
 
 import faust
@@ -8,6 +9,7 @@ from faust.tables.manager import TableManager
 
 from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
+from services.model.log_schemes import LOG_SCHEMES, scheme_of
 
 
 class KeptStarts(Protocol):
@@ -19,7 +21,7 @@ class KeptStarts(Protocol):
         Its `start` is the next position to read, at most `committed`; None to read from `far` on.
         """
 
-    def accept(self, found: Mapping[int, Any]) -> None:
+    def accept(self, known: Mapping[int, Any]) -> None:
         """Accept what `look` returned for partitions: they are now read from there."""
 
 
@@ -41,9 +43,8 @@ class App(faust.App):
     partitions    how many partitions the topic has
     run_bytes     consecutive entries are delivered as one message of up to so many bytes;
                   0 is a message for each (see runs.py)
-    redis_url     URL of a log behind Sentinels or in a cluster, which Faust cannot parse
+    log_url       URL of the log
     redis_replicas  how many replicas of Redis must hold what is read
-    kafka_url     URL of a log in Kafka; any other log's is the app's own
     kept_starts   where to resume instead of `replay_ms` before; None: always there
     """
 
@@ -51,8 +52,7 @@ class App(faust.App):
     retention_ms: int = 24 * 3600 * 1000
     partitions: int = 8
     run_bytes: int = 0
-    kafka_url: str = ""
-    redis_url: str = ""
+    log_url: str = ""
     redis_replicas: int = 0
     kept_starts: KeptStarts | None = None
     lease_seconds: float = DEFAULT_LEASE_SECONDS
@@ -78,22 +78,9 @@ class App(faust.App):
         self.topics.beacon.add(agent)
 
     def _new_transport(self) -> Any:
-        if self.redis_url:
-            return self._at_several_hosts(self.conf.broker_consumer)
-        if not self.kafka_url:
-            return super()._new_transport()
-        # Kafka's client is not loaded for a log in Redis.
-        from services.aggregator.transport.kafka import Transport
-
-        return Transport(self.conf.broker_consumer, self)
+        # Only the client of the log in use is loaded.
+        driver = import_module(f".{LOG_SCHEMES[scheme_of(self.log_url)]}", __package__)
+        return driver.Transport(self.conf.broker_consumer, self)
 
     def _new_producer_transport(self) -> Any:
-        if self.redis_url:
-            return self._at_several_hosts(self.conf.broker_producer)
-        # One transport has one member of the group, and closes it.
-        return self.transport if self.kafka_url else super()._new_producer_transport()
-
-    def _at_several_hosts(self, conf_url: Any) -> Any:
-        from services.aggregator.transport.redis import Transport
-
-        return Transport(conf_url, self)
+        return self.transport if self.transport.is_shared else self._new_transport()

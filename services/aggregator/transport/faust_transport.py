@@ -11,8 +11,13 @@ from services.aggregator.transport.producer import Producer
 
 
 class Transport(base.Transport):
-    """Base of the transports: one broker, made when Faust makes the consumer."""
+    """Base of the transports: one broker, made when Faust makes the consumer.
 
+    The log is at the `log_url` of the app. The module of a transport has the name of its driver.
+    """
+
+    is_shared: ClassVar[bool] = False
+    """Whether Faust's producer appends through the transport of its consumer."""
     Consumer: ClassVar[type[Consumer]] = Consumer
     Producer: ClassVar[type[Producer]] = Producer
 
@@ -22,11 +27,11 @@ class Transport(base.Transport):
 
     @property
     def broker(self) -> Broker:
-        """The log at the transport's URL."""
+        """The log of the app."""
         if self._broker is None:
             self._broker = self.create_broker()
         return self._broker
 
     @abstractmethod
     def create_broker(self) -> Broker:
-        """Return the log at the transport's URL."""
+        """Return the log of the app."""

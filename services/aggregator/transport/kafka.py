@@ -71,20 +71,19 @@ class KafkaBroker(Broker):
 
 
 class Transport(faust_transport.Transport):
-    """Faust's transport for a log in Kafka; Faust's own of that name has no positions.
+    """Faust's transport for a log in Kafka; Faust's own of that name has no positions."""
 
-    The URL is the app's: Faust's parsed URL has a single host.
-    """
-
+    # One transport has one member of the group, and closes it.
+    is_shared: ClassVar[bool] = True
     default_port: ClassVar[int] = 9092
     driver_version = f"luot-kafka aiokafka={aiokafka.__version__}"
 
     def create_broker(self) -> Broker:
-        """Return the log at the app's URL."""
+        """Return the log of the app."""
         app = self.app
         return KafkaBroker(
             KafkaLog(
-                app.kafka_url,
+                app.log_url,
                 partitions=app.partitions,
                 group=app.conf.id,
                 answer_seconds=ANSWER_SECONDS,

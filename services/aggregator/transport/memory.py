@@ -90,5 +90,5 @@ class Transport(faust_transport.Transport):
 
     def create_broker(self) -> Broker:
         """Return a reader of the log of that name."""
-        server = SERVERS.setdefault(self.url[0].host, MemoryServer())
+        server = SERVERS.setdefault(self.app.log_url.partition("://")[2], MemoryServer())
         return MemoryBroker(server, self.app.conf.id, self.app.partitions)

@@ -1,4 +1,4 @@
-"""The log on Redis Streams, and the Faust transport for `redis://`."""
+"""The log on Redis Streams, and the Faust transport for it."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, cast
@@ -17,7 +17,7 @@ from services.log.redis.reader import RedisReader
 from services.log.redis.replicas import Replicas
 from services.log.redis.short_form import ReadersOfShort, marked, plain
 from services.model.partition import DEFAULT_PARTITIONS
-from services.runtime.redis_client import connect
+from services.redis_client.client import connect
 
 # A full Redis must not prevent the log from being read and trimmed.
 _ACQUIRE = f"""{WRITES_WHEN_FULL}
@@ -166,16 +166,16 @@ class RedisBroker(Broker):
 
 
 class Transport(faust_transport.Transport):
-    """Faust's transport for `redis://host:port/db`."""
+    """Faust's transport for a log in Redis."""
 
     default_port: ClassVar[int] = 6379
     driver_version = f"luot-redis msgspec={msgspec.__version__}"
 
     def create_broker(self) -> Broker:
-        """Return the log at the transport's URL."""
+        """Return the log of the app."""
         app = self.app
         return RedisBroker(
-            app.redis_url or str(self.url[0]),
+            app.log_url,
             group=app.conf.id,
             partitions=app.partitions,
             replicas=app.redis_replicas,

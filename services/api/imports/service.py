@@ -10,7 +10,7 @@ from http import HTTPStatus
 from services.api.imports.chunk import checked, named
 from services.api.imports.schemas import Begun, Chunk, Finished, NewImport
 from services.http.errors import ApiError, shown
-from services.log.interface import ImportLog, ImportOutcome, ImportProgress
+from services.log.import_log import ImportLog, ImportOutcome, ImportProgress
 from services.model.calendar import Grain, period_end, to_date
 from services.model.hosts import fold
 from services.model.site import Site

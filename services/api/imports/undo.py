@@ -26,8 +26,8 @@ from services.api.sites.corrections.change import Change
 from services.api.sites.corrections.preview import PublicPreview
 from services.api.stats.reader import StatsReader
 from services.http.errors import ApiError, shown, unavailable
+from services.log.import_log import ImportLog
 from services.log.import_names import import_producer
-from services.log.interface import ImportLog
 from services.model.calendar import to_date
 from services.model.downloads import downloads_of
 from services.model.site import Site

@@ -19,7 +19,7 @@ from services.api.sites.groups.service import Groups
 from services.api.sites.registry import Registry
 from services.http.errors import ApiError, shown, unavailable
 from services.log.errors import LogError
-from services.log.interface import ImportLog
+from services.log.import_log import ImportLog
 from services.state import erased
 from services.state.errors import StateError
 from services.state.state import State

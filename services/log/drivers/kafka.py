@@ -27,6 +27,7 @@ from services.log.kafka.topic import KafkaTopic
 from services.log.moved import moved_check
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
+from services.log.texts import LogTexts
 
 _IDENTITY = "identity"
 
@@ -34,8 +35,13 @@ _IDENTITY = "identity"
 class KafkaLog(Log):
     """A log at `kafka://user:password@h1:9092,h2:9092/hits`; `kafkas` is the same over TLS."""
 
-    schemes = ("kafka", "kafkas")
     server_name = "Kafka"
+    texts = LogTexts(
+        unreachable="start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
+        dead_entries="the topic of dead entries says why (header reason); save them, then delete"
+        " it",
+        nothing_to_create="All topics exist already.",
+    )
     tells_time = False
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
@@ -131,10 +137,10 @@ class KafkaLog(Log):
         notes = notes_topic(self._topic.name)
         return [
             check
-            for name, wanted in ((self._topic.name, HITS), (notes, NOTES))
+            for name, required in ((self._topic.name, HITS), (notes, NOTES))
             for check in unsafe(
                 name,
-                wanted,
+                required,
                 await self._cluster.settings(name),
                 await self._cluster.replicas(name),
                 brokers,

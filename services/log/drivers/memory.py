@@ -15,12 +15,18 @@ from services.log.memory.clients import (
 from services.log.memory.server import SERVERS, MemoryServer
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
+from services.log.texts import LogTexts
 
 
 class MemoryLog(Log):
     """A log at `memory://name`; the same name is the same log, as long as the process lives."""
 
-    schemes = ("memory",)
+    server_name = "memory"
+    texts = LogTexts(
+        unreachable="start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
+        dead_entries="they are in the memory of this process, with the reason",
+        nothing_to_create="Nothing needs to be created in memory.",
+    )
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)

@@ -27,8 +27,9 @@ from services.log.redis.replication import replication
 from services.log.redis.short_form import ShortForm
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
-from services.runtime.redis_client import connect, reason_of, servers
-from services.runtime.redis_routing import RoutedRedis
+from services.log.texts import LogTexts
+from services.redis_client.client import connect, reason_of, servers
+from services.redis_client.routing import RoutedRedis
 
 CONNECT_SECONDS = 1.0
 _PLUS_CLUSTER = "write redis+cluster:// in place of redis:// (rediss+cluster:// for TLS)"
@@ -40,9 +41,13 @@ FULL = 0.7
 class RedisLog(Log):
     """A log at `redis://`, `rediss://` or `unix://`, found through Sentinels, or on a cluster."""
 
-    schemes = (
-        *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
-        *("redis+cluster", "rediss+cluster"),
+    server_name = "Redis"
+    texts = LogTexts(
+        unreachable="start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile",
+        dead_entries=f"`XRANGE {keys.DEAD} - +` shows why (field reason); save the entries, then"
+        " delete the stream",
+        nothing_to_create="Nothing needs to be created in Redis: a stream begins with its first"
+        " hit.",
     )
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
@@ -151,16 +156,16 @@ class RedisLog(Log):
         return [*await self._of_server(self._redis, info), *left]
 
     async def _examine_cluster(self, redis: RoutedRedis) -> list[ServerCheck]:
-        told: dict[str, list[ServerCheck]] = {}
+        by_master: dict[str, list[ServerCheck]] = {}
         silent: list[ServerCheck] = []
         with translated():
             for name, master in (await redis.masters()).items():
                 try:
-                    told[name] = await self._of_server(master, await master.info())
+                    by_master[name] = await self._of_server(master, await master.info())
                 except RedisConnectionError as error:
                     lost = f"{name} does not answer: {reason_of(error)}"
                     silent.append(ServerCheck("master", False, lost, _START))
-            checks = [*merged(told), *silent, *await cluster(redis, self.partitions)]
+            checks = [*merged(by_master), *silent, *await cluster(redis, self.partitions)]
         try:
             return [*checks, *moved_check(await self.admin.mark())]
         except LogError as error:

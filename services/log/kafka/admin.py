@@ -150,11 +150,11 @@ class KafkaAdmin(LogAdmin):
     async def remember(self, producer_id: str, sequences: Mapping[int, int]) -> None:
         """See LogAdmin."""
         group = producer_group(producer_id)
-        held = await self._cluster.committed(group, self._topic.name)
+        committed = await self._cluster.committed(group, self._topic.name)
         higher = {
             self._topic.partition(number): OffsetAndMetadata(sequence, "")
             for number, sequence in sequences.items()
-            if sequence > held.get(number, 0)
+            if sequence > committed.get(number, 0)
         }
         if not higher:
             return

@@ -59,15 +59,15 @@ class KafkaFollower:
                 consumer.seek(partition, self._topic.offset(origin, positions[number]))
                 self._next[number] = positions[number]
         batches = await consumer.getmany(timeout_ms=max(1, int(wait * 1000)), max_records=limit)
-        found: dict[int, Sequence[Record]] = {}
+        by_partition: dict[int, Sequence[Record]] = {}
         for partition, records in batches.items():
             number = here[partition]
-            found[number] = [record_of(origin, record) for record in records]
-            if found[number][0].position < positions[number]:
+            by_partition[number] = [record_of(origin, record) for record in records]
+            if by_partition[number][0].position < positions[number]:
                 # The client resets where there is nothing at an offset.
                 raise self._topic.made_again()
-            self._next[number] = found[number][-1].position + 1
-        return found
+            self._next[number] = by_partition[number][-1].position + 1
+        return by_partition
 
     async def close(self) -> None:
         """Close the consumer; the next read opens another one."""

@@ -68,13 +68,13 @@ async def _fetched(
 
 async def members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
     """Return the members of a group, none if it is unknown. Raises KafkaError."""
-    found: list[Member] = []
+    of_group: list[Member] = []
     for answer in await admin.describe_consumer_groups([group]):
         for error_code, _, _, _, _, present, *_ in answer.groups:
             if error_code != GroupIdNotFound.errno:
                 _refuse(error_code)
-            found += [Member(id_, client, given) for id_, client, _, _, given, *_ in present]
-    return found
+            of_group += [Member(id_, client, given) for id_, client, _, _, given, *_ in present]
+    return of_group
 
 
 async def offsets_minutes(admin: AIOKafkaAdminClient, broker: int) -> int | None:

@@ -9,19 +9,14 @@ import msgspec
 from services.log import batch
 from services.log.admin import KnownImport, KnownImports, refuse_moved
 from services.log.errors import LogError, LogRefusedError
+from services.log.import_log import ImportLog, ImportOutcome, ImportProgress
 from services.log.import_names import (
     BEHIND_SECONDS,
     SALT_BYTES,
     SALT_SECONDS,
     import_producer,
 )
-from services.log.interface import (
-    REMEMBERED_SECONDS,
-    ImportLog,
-    ImportOutcome,
-    ImportProgress,
-    LogPositions,
-)
+from services.log.interface import REMEMBERED_SECONDS, LogPositions
 from services.log.kafka.notes import KafkaNotes, NotesChange, Written
 from services.log.kafka.reader import KafkaReader
 from services.log.kafka.topic import KafkaTopic

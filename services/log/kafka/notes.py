@@ -154,12 +154,12 @@ class KafkaNotes:
             # This fences others, and aborts what they had begun.
             await producer.begin_transaction()
             before = await self.read_all()
-            wanted = change(before)
-            if wanted is None:
+            update = change(before)
+            if update is None:
                 await producer.abort_transaction()
                 return before
             try:
-                last = await self._send(producer, wanted)
+                last = await self._send(producer, update)
             except BaseException:
                 # Also out of time: the transaction would hide the notes of others while it is open.
                 await _abort(producer)
@@ -188,7 +188,7 @@ class KafkaNotes:
                 pause = min(longest, pause * 1.5)
                 seen = await consumer.end_offsets([here])
 
-    async def _send(self, producer: AIOKafkaProducer, wanted: NotesChange) -> int:
+    async def _send(self, producer: AIOKafkaProducer, update: NotesChange) -> int:
         sent = [
             await producer.send(
                 self._cluster.address.topic,
@@ -196,7 +196,7 @@ class KafkaNotes:
                 partition=entry.partition,
                 headers=list(entry.headers),
             )
-            for entry in wanted.entries
+            for entry in update.entries
         ]
         offsets = [each.offset for each in await asyncio.gather(*sent)]
         noted = [
@@ -206,7 +206,7 @@ class KafkaNotes:
                 key=key.encode(),
                 partition=0,
             )
-            for key, value in wanted.notes(offsets).items()
+            for key, value in update.notes(offsets).items()
         ]
         return max((each.offset for each in await asyncio.gather(*noted)), default=-1)
 

@@ -47,13 +47,13 @@ class KafkaPositions(LogPositions):
 
     async def written(self, shards: int | None = 1) -> dict[int, int]:
         """See LogPositions."""
-        found: dict[int, int] = {}
+        positions: dict[int, int] = {}
         for shard in await self._shards(shards):
             noted = await self._cluster.committed(self._written_of(shard), self._topic.name)
-            found |= {
+            positions |= {
                 written_number(partition, shard): at for partition, at in _some(noted, None).items()
             }
-        return found
+        return positions
 
     async def note_written(self, positions: Mapping[int, int]) -> None:
         """See LogPositions."""
@@ -145,9 +145,9 @@ class KafkaPositions(LogPositions):
                 asyncio.timeout(self._cluster.answer_seconds),
                 self._cluster.consumer() as consumer,
             ):
-                found = (await consumer.offsets_for_times({here: max(0, ms)}))[here]
-                if found is not None:
-                    return self._topic.position(origin, found.offset)
+                first = (await consumer.offsets_for_times({here: max(0, ms)}))[here]
+                if first is not None:
+                    return self._topic.position(origin, first.offset)
                 return self._topic.position(origin, (await consumer.end_offsets([here]))[here])
 
     async def time_of(self, partition: int, position: int) -> int:

@@ -44,10 +44,10 @@ class KafkaReader(LogReader):
                 asyncio.timeout(self._cluster.answer_seconds + wait),
                 self._cluster.consumer() as consumer,
             ):
-                found = await self._read(consumer, origin, positions, limit, deadline)
+                by_partition = await self._read(consumer, origin, positions, limit, deadline)
         return {
             number: [record_of(origin, record) for record in records]
-            for number, records in found.items()
+            for number, records in by_partition.items()
         }
 
     async def _read(

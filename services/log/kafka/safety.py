@@ -112,7 +112,7 @@ def forgetful(minutes: int | None) -> list[ServerCheck]:
 
 
 def unsafe(
-    topic: str, wanted: Mapping[str, str], present: Mapping[str, str], replicas: int, brokers: int
+    topic: str, required: Mapping[str, str], present: Mapping[str, str], replicas: int, brokers: int
 ) -> list[ServerCheck]:
     """Check a topic's settings, its lowest number of replicas, and the limits of the cluster.
 
@@ -121,21 +121,21 @@ def unsafe(
     """
     name = f"topic {topic}"
     wrong = [
-        *_settings(name, wanted, present),
+        *_settings(name, required, present),
         *_copies(name, int(present.get(_IN_SYNC, "1")), replicas, brokers),
     ]
     return wrong or [ServerCheck(name, True, f"{replicas} copies of each entry, none expires")]
 
 
 def _settings(
-    name: str, wanted: Mapping[str, str], present: Mapping[str, str]
+    name: str, required: Mapping[str, str], present: Mapping[str, str]
 ) -> Iterator[ServerCheck]:
-    for setting, value in wanted.items():
-        found = present.get(setting, "unknown")
-        enough = setting == "max.message.bytes" and found.isdecimal() and int(found) >= int(value)
-        if found != value and not enough:
+    for setting, value in required.items():
+        actual = present.get(setting, "unknown")
+        enough = setting == "max.message.bytes" and actual.isdecimal() and int(actual) >= int(value)
+        if actual != value and not enough:
             advice = f"Set {setting}={value}: {_WHY[setting]}"
-            yield ServerCheck(name, False, f"{setting} is {found}", advice)
+            yield ServerCheck(name, False, f"{setting} is {actual}", advice)
 
 
 def _copies(name: str, in_sync: int, replicas: int, brokers: int) -> Iterator[ServerCheck]:

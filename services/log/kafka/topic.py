@@ -149,11 +149,11 @@ class KafkaTopic:
         )
 
     async def _make_topics(self) -> None:
-        wanted = {
+        topics = {
             self.name: (self._partitions, HITS_MADE),
             notes_topic(self.name): (1, NOTES_MADE),
         }
-        for name, (partitions, settings) in wanted.items():
+        for name, (partitions, settings) in topics.items():
             await self.make(name, partitions, settings)
 
     async def make(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:

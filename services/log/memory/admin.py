@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from services.log.admin import Copy, KnownImport, KnownImports, LogAdmin, MoveMark
-from services.log.interface import ImportProgress
+from services.log.import_log import ImportProgress
 from services.log.memory.server import MemoryServer
 
 

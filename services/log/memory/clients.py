@@ -8,18 +8,9 @@ from itertools import accumulate
 
 from services.log.entries import LogEntry
 from services.log.errors import HOLD_SECONDS, HOLDER, LogInUseError
+from services.log.import_log import ImportLog, ImportOutcome, ImportProgress
 from services.log.import_names import import_producer
-from services.log.interface import (
-    READ_BYTES,
-    Extent,
-    ImportLog,
-    ImportOutcome,
-    ImportProgress,
-    LogPositions,
-    LogProducer,
-    LogReader,
-    Record,
-)
+from services.log.interface import READ_BYTES, Extent, LogPositions, LogProducer, LogReader, Record
 from services.log.memory.server import GAP, MemoryServer
 from services.model.partition import partition_of
 

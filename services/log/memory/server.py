@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from services.log.admin import MoveMark, time_of
 from services.log.errors import LogError
-from services.log.interface import ImportProgress, Record
+from services.log.import_log import ImportProgress
+from services.log.interface import Record
 
 GAP = 3
 """Gap between two positions: nothing may rely on consecutive ones."""

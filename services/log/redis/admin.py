@@ -18,7 +18,7 @@ from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 from services.log.redis.reader import clock_ms
 from services.log.redis.replicas import Replicas
-from services.runtime.redis_client import servers
+from services.redis_client.client import servers
 
 _LAST = "18446744073709551615-18446744073709551615"
 _CLOCK_SECONDS = 60
@@ -121,8 +121,10 @@ class RedisAdmin(LogAdmin):
         with translated():
             for number, sequence in sequences.items():
                 key = keys.producer(number, producer_id)
-                held = cast("bytes | None", await self._redis.get(key))
-                await self._redis.set(key, max(sequence, int(held or 0)), ex=REMEMBERED_SECONDS)
+                remembered = cast("bytes | None", await self._redis.get(key))
+                await self._redis.set(
+                    key, max(sequence, int(remembered or 0)), ex=REMEMBERED_SECONDS
+                )
 
     async def imports(self) -> KnownImports:
         """See LogAdmin."""

@@ -89,9 +89,9 @@ def short_form(entry: LogEntry) -> Fields:
         form, producer = _HEXADECIMAL, bytes.fromhex(entry.producer)
     if entry.hits <= DEFLATED_HITS and len(payload) <= _LONGEST:
         shorter = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zdict=_DICTIONARY)
-        found = shorter.compress(payload) + shorter.flush()
-        if len(found) < len(payload):
-            form, payload = form | _DEFLATED, found
+        deflated = shorter.compress(payload) + shorter.flush()
+        if len(deflated) < len(payload):
+            form, payload = form | _DEFLATED, deflated
     short = _Short(form, entry.version, entry.hits, producer, entry.sequence, payload)
     return _SHORT.decode(), _encode(short)
 
@@ -102,8 +102,8 @@ def read(fields: Mapping[bytes, bytes]) -> tuple[dict[str, bytes], bytes]:
     Fields of neither form become headers unchanged: the aggregator will miss those it needs.
     """
     field = fields.get(_SHORT)
-    if field is not None and (found := _opened(field)) is not None:
-        return found
+    if field is not None and (opened := _opened(field)) is not None:
+        return opened
     headers = {
         name.decode(errors="backslashreplace"): value
         for name, value in fields.items()

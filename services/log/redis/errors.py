@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
 
 from services.log.errors import LogDisconnectedError, LogError
-from services.runtime.redis_client import reason_of
+from services.redis_client.client import reason_of
 
 _SEALED = "The stream has exhausted the last possible ID"
 """Redis's error for a stream whose last id is the greatest possible."""

@@ -12,20 +12,14 @@ from redis.asyncio import Redis
 
 from services.log import batch, keys
 from services.log.errors import LogError
+from services.log.import_log import ImportLog, ImportOutcome, ImportProgress
 from services.log.import_names import (
     BEHIND_SECONDS,
     SALT_BYTES,
     SALT_SECONDS,
     import_producer,
 )
-from services.log.interface import (
-    REMEMBERED_SECONDS,
-    ImportLog,
-    ImportOutcome,
-    ImportProgress,
-    LogPositions,
-    LogReader,
-)
+from services.log.interface import REMEMBERED_SECONDS, LogPositions, LogReader
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import memory_headroom

@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.log.server_memory import LogMemory
-from services.runtime.redis_client import servers
+from services.redis_client.client import servers
 
 WRITES_WHEN_FULL = "#!lua flags=allow-oom"
 """First line of scripts that run even when Redis is full: they write little, or free memory."""
@@ -21,8 +21,8 @@ class MemoryHeadroom(LogMemory):
 
 async def memory_headroom(redis: Redis) -> MemoryHeadroom:
     """Query Redis's memory; for a cluster, that of the fullest master. Raises RedisError."""
-    found = [await _of_server(server) for server in (await servers(redis)).values()]
-    return max(found, key=lambda memory: memory.share)
+    headrooms = [await _of_server(server) for server in (await servers(redis)).values()]
+    return max(headrooms, key=lambda memory: memory.share)
 
 
 async def _of_server(redis: Redis) -> MemoryHeadroom:

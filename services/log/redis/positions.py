@@ -35,8 +35,8 @@ end
 # Positions exceed Lua's numbers. It always writes: waiting for replicas requires a write.
 _NOTE_WRITTEN = f"""{WRITES_WHEN_FULL}
 for i = 1, #ARGV, 2 do
-  local held, new = redis.call('HGET', KEYS[1], ARGV[i]) or '', ARGV[i + 1]
-  if #new < #held or (#new == #held and new < held) then new = held end
+  local old, new = redis.call('HGET', KEYS[1], ARGV[i]) or '', ARGV[i + 1]
+  if #new < #old or (#new == #old and new < old) then new = old end
   redis.call('HSET', KEYS[1], ARGV[i], new)
 end
 """

@@ -14,7 +14,7 @@ from services.log.redis import entry_fields
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
 from services.log.redis.short_form import ShortForm
-from services.runtime.redis_client import disconnect
+from services.redis_client.client import disconnect
 
 # Each entry is written before its sequence. Redis runs a script atomically, so both are written or
 # neither, and none follows an entry that fails.

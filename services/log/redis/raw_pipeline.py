@@ -10,8 +10,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from services.runtime.redis_routing import RoutedRedis
-from services.runtime.redis_wire import exchange, packed
+from services.redis_client.routing import RoutedRedis
+from services.redis_client.wire import exchange, packed
 
 Command = tuple[str | int | bytes, ...]
 

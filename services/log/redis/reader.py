@@ -12,23 +12,23 @@ from services.log.interface import READ_BYTES, LogReader, Record
 from services.log.redis import entry_fields, entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
-from services.runtime.redis_client import servers
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.client import servers
+from services.redis_client.routing import RoutedRedis
 
 # Entry by entry: XREAD limits their number, not their size, and some are a thousand times as
 # large as others.
 _READ = """
 local after, limit, left = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local found = {}
-while #found < limit do
+local entries = {}
+while #entries < limit do
   local entry = redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 1)[1]
   if not entry then break end
   for _, part in ipairs(entry[2]) do left = left - #part end
-  if left < 0 and #found > 0 then break end
+  if left < 0 and #entries > 0 then break end
   after = entry[1]
-  found[#found + 1] = entry
+  entries[#entries + 1] = entry
 end
-return found
+return entries
 """
 
 _ANY = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', 1)"
@@ -70,18 +70,18 @@ class RedisReader(LogReader):
         }
         with translated():
             if isinstance(self._redis, RoutedRedis):
-                found = await self._waiting_in_cluster(after, limit, wait)
-                return _records(streams, found)
-            found = await self._waiting(after, limit)
-            if not found and wait > 0:
+                waiting = await self._waiting_in_cluster(after, limit, wait)
+                return _records(streams, waiting)
+            waiting = await self._waiting(after, limit)
+            if not waiting and wait > 0:
                 # One of each: the size of the next ones is unknown.
                 blocking = max(1, int(wait * 1000))
                 reply: Any = await self._redis.xread(cast("Any", after), count=1, block=blocking)
-                found = {stream.decode(): entries for stream, entries in reply}
-                if found and self._replicas.needed:
+                waiting = {stream.decode(): entries for stream, entries in reply}
+                if waiting and self._replicas.needed:
                     # Only now is it known what they must hold, and on which connection.
-                    found = await self._waiting(after, limit)
-        return _records(streams, found)
+                    waiting = await self._waiting(after, limit)
+        return _records(streams, waiting)
 
     async def _waiting_in_cluster(
         self, after: Mapping[str, str], limit: int, wait: float
@@ -89,8 +89,8 @@ class RedisReader(LogReader):
         """Return what is there as `_waiting` does, or what arrives within so many seconds."""
         clock = asyncio.get_running_loop().time
         until = clock() + wait
-        if not self._replicas.needed and (found := await self._waiting(after, limit)):
-            return found
+        if not self._replicas.needed and (waiting := await self._waiting(after, limit)):
+            return waiting
         while True:
             look: list[raw_pipeline.Command] = [
                 ("EVAL", _ANY, 1, stream, entry) for stream, entry in after.items()
@@ -102,8 +102,8 @@ class RedisReader(LogReader):
                 for (stream, entry), any_ in zip(after.items(), there, strict=True)
                 if any_
             }
-            if some and (found := await self._waiting(some, limit)):
-                return found
+            if some and (waiting := await self._waiting(some, limit)):
+                return waiting
             if clock() >= until:
                 return {}
             await asyncio.sleep(min(_LOOK_SECONDS, until - clock()))
@@ -124,10 +124,10 @@ class RedisReader(LogReader):
         return {
             stream: [
                 (entry, dict(zip(fields[::2], fields[1::2], strict=True)))
-                for entry, fields in found
+                for entry, fields in entries
             ]
-            for stream, found in zip(after, answers, strict=True)
-            if found
+            for stream, entries in zip(after, answers, strict=True)
+            if entries
         }
 
     async def ends(self, partitions: Collection[int] | None = None) -> dict[int, int]:
@@ -159,11 +159,11 @@ async def clock_ms(redis: Redis) -> int:
 
 
 def _records(
-    streams: Mapping[str, int], found: Mapping[str, Sequence[_Entry]]
+    streams: Mapping[str, int], waiting: Mapping[str, Sequence[_Entry]]
 ) -> dict[int, Sequence[Record]]:
     return {
         streams[stream]: [_record(streams[stream], *entry) for entry in entries]
-        for stream, entries in found.items()
+        for stream, entries in waiting.items()
     }
 
 

@@ -13,7 +13,7 @@ from services.log import keys
 from services.log.errors import LogNotHeldError
 from services.log.redis import raw_pipeline
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
-from services.runtime.redis_routing import Hold, RoutedRedis
+from services.redis_client.routing import Hold, RoutedRedis
 
 WAIT_MS = 500
 """How long replicas may take to acknowledge; a visitor waits for it."""

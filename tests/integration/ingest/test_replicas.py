@@ -19,7 +19,7 @@ from services.log.entries import LogEntry
 from services.log.errors import LogError, LogNotHeldError
 from services.log.interface import Log as Opened
 from services.log.open import open_log
-from services.runtime.redis_client import connect
+from services.redis_client.client import connect
 from services.state.state import State
 from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import SITE, Browser, Log

@@ -25,9 +25,9 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.model.cluster_address import ClusterAddress
-from services.runtime.redis_routing import Hold, Routed, RoutedRedis
-from services.runtime.redis_slots import Node, Slots, to_any_node
-from services.runtime.redis_wire import Command, exchange, packed
+from services.redis_client.routing import Hold, Routed, RoutedRedis
+from services.redis_client.slots import Node, Slots, to_any_node
+from services.redis_client.wire import Command, exchange, packed
 
 MOVING_SECONDS = 2.0
 """How long a call waits for keys that are being moved to another node."""
@@ -129,18 +129,18 @@ class ClusterRedis(RoutedRedis):
             *(self._to(node, group, hold, once) for node, group in groups.items()),
             return_exceptions=True,
         )
-        told: dict[Node, list[Any] | None] = {}
+        replies: dict[Node, list[Any] | None] = {}
         for (node, group), answer in zip(groups.items(), answers, strict=True):
             if not isinstance(answer, BaseException):
-                told[node] = answer
+                replies[node] = answer
                 continue
             if once or not (again and isinstance(answer, RedisConnectionError)):
                 raise answer
             await self._slots.current()
             if any(self._slots.node(sent.slot) == node for sent in group):
                 raise answer
-            told[node] = None
-        return told
+            replies[node] = None
+        return replies
 
     async def _to(self, node: Node, group: list[_Sent], hold: Hold | None, once: bool) -> list[Any]:
         """Return a node's replies to commands, followed by those about its replicas."""

@@ -104,8 +104,8 @@ class Slots:
         for node in self.known():
             try:
                 async with asyncio.timeout(_ASKED_SECONDS):
-                    asked: Any = self.client(node).execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
-                    told: Any = await asked
+                    reply: Any = self.client(node).execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
+                    slots: Any = await reply
             except ResponseError as error:
                 if "cluster support disabled" in str(error):
                     raise RedisError(
@@ -116,17 +116,17 @@ class Slots:
                 self._doubted.add(node)
                 failure = error
             else:
-                self._take(told, node)
+                self._take(slots, node)
                 await self._leave_others()
                 return
         if isinstance(failure, RedisError) and not isinstance(failure, RedisTimeoutError):
             raise failure
         raise RedisConnectionError(f"no node of the cluster at {self._address} answers")
 
-    def _take(self, told: list[list[Any]], teller: Node) -> None:
+    def _take(self, slots: list[list[Any]], teller: Node) -> None:
         ranges = sorted(
             (int(first), int(last), (_text(master[0]) or teller[0], int(master[1])))
-            for first, last, master, *_ in told
+            for first, last, master, *_ in slots
         )
         self._first = [first for first, _, _ in ranges]
         self._ranges = [(last, node) for _, last, node in ranges]

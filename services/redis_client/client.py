@@ -9,7 +9,7 @@ from redis.exceptions import MovedError, ReadOnlyError, RedisError, ResponseErro
 
 from services.model.cluster_address import is_cluster_url
 from services.model.sentinel_address import is_sentinel_url
-from services.runtime.redis_routing import RoutedRedis
+from services.redis_client.routing import RoutedRedis
 
 _OF_A_REPLICA = "WAIT cannot be used with replica instances"
 _OF_A_CLUSTER = (
@@ -26,13 +26,13 @@ def connect(url: str, **options: Any) -> Redis:
     """
     if is_sentinel_url(url):
         # Few use Sentinels, so that their code is loaded on demand.
-        from services.runtime.redis_sentinel import master_pool
+        from services.redis_client.sentinel import master_pool
 
         alone = options.pop("single_connection_client", False)
         client = Redis(connection_pool=master_pool(url, **options), single_connection_client=alone)
         client.auto_close_connection_pool = True
     elif is_cluster_url(url):
-        from services.runtime.redis_cluster import ClusterRedis
+        from services.redis_client.cluster import ClusterRedis
 
         # It keeps one connection to each master anyway.
         options.pop("single_connection_client", None)

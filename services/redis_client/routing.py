@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from services.runtime.redis_wire import Command
+from services.redis_client.wire import Command
 
 
 class Hold(NamedTuple):

@@ -1,0 +1,16 @@
+"""What people read about a log where that depends on its driver."""
+
+import msgspec
+
+
+class LogTexts(msgspec.Struct, frozen=True, kw_only=True):
+    """Texts of one driver, in English; `services/cli/languages` translates them.
+
+    unreachable        what to do when the server does not answer
+    dead_entries       where the entries are that could not be decoded, and what to do with them
+    nothing_to_create  that a log needs nothing to be created, or has all of it
+    """
+
+    unreachable: str
+    dead_entries: str
+    nothing_to_create: str

@@ -18,11 +18,13 @@ from services.api.settings import ApiSettings
 from services.api.sites import exports, maintenance, other_views, peaks, tail
 from services.api.sites import routes as site_routes
 from services.api.sites.alerts import routes as alert_routes
+from services.api.sites.annotations import routes as annotation_routes
 from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes
-from services.api.sites.desk import annotation_routes, group_share_routes, share_routes
 from services.api.sites.groups import routes as group_routes
 from services.api.sites.registry import Registry
+from services.api.sites.shares import group_routes as group_share_routes
+from services.api.sites.shares import routes as share_routes
 from services.api.sites.titles import routes as title_routes
 from services.api.stats import routes as stats
 from services.api.stats import site_list

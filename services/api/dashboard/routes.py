@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from services.api.dashboard import (
     account_page,
     alerts_page,
+    annotations_page,
     assets,
     audit_page,
     balances_file,
@@ -16,7 +17,6 @@ from services.api.dashboard import (
     group_form,
     groups_page,
     imports_page,
-    notes_page,
     outside_pages,
     people,
     report_mail_page,
@@ -42,7 +42,7 @@ from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.tokens_page import TOKENS
-from services.api.sites.desk.share_routes import REPORT, SHARE
+from services.api.sites.shares.routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
 
@@ -110,10 +110,10 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/peak", corrections_page.peak, Role.EDITOR, "POST")
     pages.add(f"{SITE}/hidden", corrections_page.hide, Role.EDITOR, "POST")
     pages.add(f"{SITE}/remove", site_form.remove, Role.OWNER, "POST")
-    pages.add(f"{SITE}/notes", notes_page.notes, Role.VIEWER)
-    pages.add(f"{SITE}/notes", notes_page.write, Role.EDITOR, "POST")
-    pages.add(f"{SITE}/notes/csv", notes_page.csv, Role.VIEWER)
-    pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/notes", annotations_page.annotations, Role.VIEWER)
+    pages.add(f"{SITE}/notes", annotations_page.write, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/notes/csv", annotations_page.csv, Role.VIEWER)
+    pages.add(f"{SITE}/notes/{{id}}/remove", annotations_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles", titles_page.titles, Role.VIEWER)
     pages.add(f"{SITE}/titles", titles_page.write, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles.csv", titles_file.csv, Role.VIEWER)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from services.api.dashboard import embedding, notes_page, query_parameters, shown_pages
+from services.api.dashboard import annotations_page, embedding, query_parameters, shown_pages
 from services.api.dashboard.bars import bars, bars_apart, value_name
 from services.api.dashboard.chart import NARROW, WIDE, Point, chart
 from services.api.dashboard.days_text import gap_notes, span_label
@@ -148,8 +148,8 @@ async def _parts(
         )
         series = await reading.series()
         points = [_point(point, scope.interval, t) for point in series.value or []]
-        notes = await notes_page.of_chart(page, scope)
-        points = notes_page.noted(points, series.value or [], notes, scope)
+        annotations = await annotations_page.of_chart(page, scope)
+        points = annotations_page.noted(points, series.value or [], annotations, scope)
         name = t(
             "chart", measure=t(f"measure.{scope.measure}"), interval=t(f"interval.{scope.interval}")
         )
@@ -165,7 +165,7 @@ async def _parts(
             earlier=earlier,
             measure=scope.measure,
             csv=links.csv("timeseries"),
-            notes=[notes_page.row(page, one) for one in notes],
+            annotations=[annotations_page.row(page, one) for one in annotations],
         )
         details = await reading.details()
         lacks = details.gone or details.partial or series.gone or summary.partial

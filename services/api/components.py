@@ -218,7 +218,7 @@ class Components:
             report_units=self.report_units,
             report_schedules=self.report_schedules,
             report_sender=self.report_sender,
-            signing=self.access.sign_in,
+            sign_in=self.access.sign_in,
             factors=self.access.factors,
             own=self.access.own,
             users=self.access.users,

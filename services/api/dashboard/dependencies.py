@@ -60,7 +60,7 @@ class Dependencies(NamedTuple):
     report_units: ReportUnits
     report_schedules: ReportSchedules
     report_sender: ReportSender
-    signing: SignInService
+    sign_in: SignInService
     factors: SecondFactors
     own: OwnAccounts
     users: Users

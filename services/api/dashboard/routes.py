@@ -18,7 +18,6 @@ from services.api.dashboard import (
     groups_page,
     imports_page,
     outside_pages,
-    people,
     report_mail_page,
     report_page,
     rows_page,
@@ -32,16 +31,17 @@ from services.api.dashboard import (
     titles_file,
     titles_page,
     tokens_page,
+    users_page,
 )
 from services.api.dashboard.account_page import ACCOUNT
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.group_form import NEW_GROUP
 from services.api.dashboard.groups_page import GROUPS, PUBLIC_GROUPS
 from services.api.dashboard.page_request import HOME
-from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.tokens_page import TOKENS
+from services.api.dashboard.users_page import USERS
 from services.api.sites.shares.routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
@@ -146,13 +146,13 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
         pages.add_shown(f"{path}/all/{{panel}}/csv", rows_page.csv, find)
         pages.add_shown(f"{path}/online", shown_pages.online, find)
 
-    pages.add(USERS, people.users, Role.OWNER)
-    pages.add(USERS, people.add, Role.OWNER, "POST")
-    pages.add(USER, people.user, Role.OWNER)
-    pages.add(USER, people.edit, Role.OWNER, "POST")
-    pages.add(f"{USER}/password", people.set_password, Role.OWNER, "POST")
-    pages.add(f"{USER}/remove", people.remove, Role.OWNER, "POST")
-    pages.add(f"{USER}/second-factor/reset", people.reset_second_factor, Role.OWNER, "POST")
+    pages.add(USERS, users_page.users, Role.OWNER)
+    pages.add(USERS, users_page.add, Role.OWNER, "POST")
+    pages.add(USER, users_page.user, Role.OWNER)
+    pages.add(USER, users_page.edit, Role.OWNER, "POST")
+    pages.add(f"{USER}/password", users_page.set_password, Role.OWNER, "POST")
+    pages.add(f"{USER}/remove", users_page.remove, Role.OWNER, "POST")
+    pages.add(f"{USER}/second-factor/reset", users_page.reset_second_factor, Role.OWNER, "POST")
 
     pages.add(ACCOUNT, account_page.account, Role.VIEWER)
     pages.add(ACCOUNT, account_page.own_password, Role.VIEWER, "POST")

@@ -42,14 +42,14 @@ class OidcSignIn:
         settings: ProviderSettings,
         authenticator: Authenticator,
         accounts: OutsideAccounts,
-        signing: SignInService,
+        sign_in: SignInService,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._authenticator = authenticator
         self._accounts = accounts
-        self._signing = signing
+        self._sign_in = sign_in
         self._clock = clock
         # Its libraries take 15 MB, which an API without a provider saves.
         from services.api.access.oidc.provider import Provider
@@ -107,7 +107,7 @@ class OidcSignIn:
             raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Told(text, "oidc.late")})
         claims = await self._provider.claims(code, found)
         user = await self._accounts.admit(self._person(claims))
-        return CameBack(await self._signing.begin_outside(request, user, "oidc"), found.next)
+        return CameBack(await self._sign_in.begin_outside(request, user, "oidc"), found.next)
 
     def forget(self, request: Request, response: Response) -> None:
         """Delete what a browser began: it works once."""

@@ -13,7 +13,7 @@ from services.api.access.route import Needed, admit, stats_router
 from services.api.stats import answers
 from services.api.stats.known_route import BodyRoute
 from services.api.stats.routes import Stats
-from services.api.stats.sites import asking, readable, refuse_strangers, summed
+from services.api.stats.sites import principal_of, readable, refuse_strangers, summed
 from services.api.stats.spans import Period
 from services.api.stats.v2.answers import answered
 from services.api.stats.v2.query import checked
@@ -58,7 +58,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             body = QueryBody.model_validate(given)
         except ValidationError as error:
             raise RequestValidationError(error.errors()) from None
-        who = asking(request)
+        who = principal_of(request)
         reader = stats().readers.of(who, request)
         since = await reader.first_day(site) if body.date_range == Period.ALL else None
         wanted = checked(body, site, stats().today(site), since)

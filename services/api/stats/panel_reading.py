@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,7 +39,6 @@ from services.api.stats.results import HitsGoneError, Row
 from services.api.stats.site_query import CHARTED, Scope
 from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
-from services.model.calendar import zone
 from services.model.site import Site
 
 _OF_SOME = (Property.UTM_CAMPAIGN, Property.UTM_MEDIUM)
@@ -293,7 +291,7 @@ class PanelReading:
 
     def _points(self, rows: Sequence[Row], before: Sequence[Row]) -> list[SeriesPoint]:
         measure = self._scope.measure
-        local = datetime.fromtimestamp(self._at, zone(self._site.zone_at(int(self._at * 1000))))
+        local = self._site.local(int(self._at * 1000))
         hourly = self._scope.interval is Interval.HOUR
         latest = local.strftime("%Y-%m-%d %H:00:00" if hourly else "%Y-%m-%d")
         points = []

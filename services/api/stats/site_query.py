@@ -1,7 +1,6 @@
 """What the page of a site asks for: a period, filters, and the measure of its chart."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +12,6 @@ from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
 from services.api.stats.spans import Interval, Period, Span, span_of
 from services.http.errors import ApiError
-from services.model.calendar import zone
 from services.model.site import Site
 
 YESTERDAY = "yesterday"
@@ -133,10 +131,8 @@ class Scope(msgspec.Struct, frozen=True):
         until_ms = until(site, self.span, self.before, at_ms)
         if until_ms is None:
             return self
-        local = datetime.fromtimestamp(until_ms / 1000, UTC).astimezone(
-            zone(site.zone_at(until_ms))
-        )
-        return msgspec.structs.replace(self, until_ms=until_ms, until_time=f"{local:%H:%M}")
+        until_time = f"{site.local(until_ms):%H:%M}"
+        return msgspec.structs.replace(self, until_ms=until_ms, until_time=until_time)
 
     @property
     def is_running(self) -> bool:

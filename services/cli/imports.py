@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Admin, Data, at, connected
-from services.cli.language import grouped, said
+from services.cli.language import before_after, grouped, said
 from services.cli.terminal import Json, Yes, confirm, fail, say, show_json, table, when
 
 app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
@@ -135,13 +135,7 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
     table(
         ("shown", *measures),
         [
-            (said(line), *(_arrow(found["numbers"][measure][line]) for measure in measures))
+            (said(line), *(before_after(found["numbers"][measure][line]) for measure in measures))
             for line in next(iter(found["numbers"].values()))
         ],
     )
-
-
-def _arrow(number: dict[str, int]) -> str:
-    if number["before"] == number["after"]:
-        return grouped(number["before"])
-    return f"{grouped(number['before'])} → {grouped(number['after'])}"

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from services.api.dashboard.changed_numbers import changed_numbers
 from services.api.dashboard.page_request import HOME, PageRequest
-from services.api.sites.corrections.preview import BeforeAfter
 from services.http.errors import ApiError, unavailable
 from services.log.errors import LogError
 from services.model.calendar import to_date
@@ -48,20 +48,15 @@ async def preview(page: PageRequest) -> Response:
         return await _page(page, error.errors)
     except StoreError as error:
         raise unavailable(f"the store cannot be read: {error}") from error
-    numbers = found.public.numbers
-    measures = sorted(numbers, key=lambda metric: metric is not site.measure())
-    lines = list(next(iter(numbers.values()), {}))
+    numbers = changed_numbers(site, found.public, t)
     return page.render(
         "undo_import.html",
         site=site,
         row=_row(page, site, found.known),
         views=t.number(found.views),
         visits=t.number(found.visits),
-        measures=measures,
-        numbers=[
-            (t.line(line), [_arrow(page, numbers[metric][line]) for metric in measures])
-            for line in lines
-        ],
+        measures=numbers.measures,
+        numbers=numbers.rows,
         pages=[(path, t.number(views)) for path, views in found.pages],
     )
 
@@ -119,9 +114,3 @@ def _row(page: PageRequest, site: Site, one: Import) -> ImportRow:
         else "",
         one.can_be_undone and page.principal.may_edit(site),
     )
-
-
-def _arrow(page: PageRequest, number: BeforeAfter) -> tuple[str, str]:
-    """Return a number before, and after if it differs."""
-    before, after = page.t.number(number.before), page.t.number(number.after)
-    return before, "" if before == after else after

@@ -12,6 +12,7 @@ from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
 from services.api.stats.spans import Interval, Period, Span, span_of
 from services.http.errors import ApiError
+from services.model.filter_text import escaped
 from services.model.site import Site
 
 YESTERDAY = "yesterday"
@@ -190,8 +191,13 @@ def applied_of(text: str) -> list[AppliedFilter]:
 
 def filters_of(values: Mapping[str, str], other: str) -> str:
     """Return the filters in a form's fields, by their names, and `other` ones, as one text."""
-    terms = [f"{by}=={_escaped(value)}" for by in FILTERED if (value := values.get(by.field, ""))]
+    terms = [f"{by}=={field_text(value)}" for by in FILTERED if (value := values.get(by.field, ""))]
     return ";".join([*terms, *([other] if other else [])])
+
+
+def field_text(value: str) -> str:
+    """Return the value of a form's field as text of a filter: all but `;` means the same there."""
+    return escaped(value, special="\\|*")
 
 
 def values_of(text: str) -> tuple[dict[str, str], str]:
@@ -208,11 +214,6 @@ def values_of(text: str) -> tuple[dict[str, str], str]:
         else:
             values[one.by.field] = str(one).partition("==")[2].replace("\\;", ";")
     return values, _text(tuple(others))
-
-
-def _escaped(value: str) -> str:
-    # The other special characters of the grammar mean the same in a field.
-    return value.replace(";", "\\;")
 
 
 def _text(filters: tuple[Filter, ...]) -> str:

@@ -19,7 +19,6 @@ from services.api.stats.known_route import KnownRoute
 from services.api.stats.opening import Opening
 from services.api.stats.query import (
     DEFAULT_LIMIT,
-    DEFAULT_PERIOD,
     MAX_LIMIT,
     MAX_PAGE,
     StatsQuery,
@@ -30,7 +29,7 @@ from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
 from services.api.stats.results import Row, StatsResult
 from services.api.stats.sites import principal_of, readable, refuse_strangers, summed
-from services.api.stats.spans import Interval, Period, interval_of
+from services.api.stats.spans import DEFAULT_PERIOD, Interval, Period, interval_of
 from services.http.departures import unless_gone
 from services.http.errors import bad_request, shown, unavailable
 from services.model.site import Site

@@ -10,23 +10,25 @@ from services.api.stats.comparison import Comparison, against, until
 from services.api.stats.filters import FILTERED, Filter, parse
 from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
-from services.api.stats.spans import Interval, Period, Span, span_of
+from services.api.stats.spans import DEFAULT_PERIOD, Interval, Period, Span, span_of
 from services.http.errors import ApiError
+from services.model.default_period import DefaultPeriod
 from services.model.filter_text import escaped
 from services.model.site import Site
 
-YESTERDAY = "yesterday"
-PERIODS = ("day", YESTERDAY, "7d", "30d", "month", "quarter", "year", "all")
+YESTERDAY = DefaultPeriod.YESTERDAY.value
+CUSTOM = Period.CUSTOM.value
+LONG_PERIODS = (Period.LAST_12_MONTHS.value, Period.HALF.value, Period.NINE_MONTHS.value)
+REPORTS = tuple(one.value for one in DefaultPeriod if one.startswith("report_"))
+"""Those for reports, from the 15th to the 14th."""
+PERIODS = tuple(
+    one.value for one in DefaultPeriod if one and one.value not in (*LONG_PERIODS, *REPORTS)
+)
 """The everyday ones."""
-LONG_PERIODS = ("12mo", "half", "nine_months")
 COMPARISONS = tuple(Comparison)
 OPENINGS = tuple(Opening)
 MEASURED = Opening.EXCLUDE
 """Only what was measured, without opening balances: what a page shows unless asked."""
-REPORTS = tuple(period.value for period in Period if period.startswith("report_"))
-"""Those for reports, from the 15th to the 14th."""
-DEFAULT_PERIOD = "30d"
-CUSTOM = "custom"
 CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
 
 FILTER_FIELDS = tuple((by.value, by.field) for by in FILTERED)

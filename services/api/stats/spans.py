@@ -49,6 +49,7 @@ class Period(StrEnum):
     CUSTOM = "custom"
 
 
+DEFAULT_PERIOD = Period.LAST_30_DAYS.value
 _MONTHS = {"month": 1, "quarter": 3, "half": 6, "nine_months": 9, "year": 12}
 """How many months these have, and those for reports; counted from January."""
 _HALF = 6

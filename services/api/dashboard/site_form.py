@@ -188,7 +188,7 @@ def _settings(
     form = page.form if typed and (errors or plan) else None
     # Unset is a choice of its own: for the theme, the element then follows its page, and the badge
     # is light; for the gap, it depends on the wording.
-    choices: dict[str, list[str]] = {name: [*kind] for name, kind in CHOICES.items()}
+    choices: dict[str, list[str]] = {name: [*choice.values] for name, choice in CHOICES.items()}
     choices |= {"theme": ["", *Theme], "gap": ["", *Gap]}
     zone_waits = site.timezone_from > page.dependencies.clock() * 1000
     may_publish = page.principal.is_owner or page.dependencies.sites.editors_publish

@@ -49,7 +49,6 @@ from services.model.account import Role
 SITE = f"{HOME}/sites/{{slug}}"
 CORRECTIONS = f"{SITE}/corrections"
 BALANCES = f"{SITE}/balances"
-GROUP = f"{HOME}/groups/{{group}}"
 REPORT_MAIL = f"{SITE}/report/mail"
 UNDO_IMPORT = f"{SITE}/imports/{{digest}}/undo"
 NEW_SITE = f"{HOME}/new-site"

@@ -22,7 +22,7 @@ from services.api.sites.balances.block import (
 )
 from services.api.sites.balances.schemas import BULK_ID_PATTERN, WhyReversed
 from services.api.sites.balances.service import REVERSAL, answered
-from services.http.errors import ApiError, Told, bad_request, shown
+from services.http.errors import ApiError, Translatable, bad_request, shown
 from services.model.calendar import Grain, to_date
 from services.model.display import Look
 from services.model.lines import PERIODS, Line
@@ -88,7 +88,7 @@ async def enter(page: PageRequest) -> Response:
             _, lines = await ledger.page(site, 0, 1)
             if sent.get("lines") != str(lines):
                 text = "something else was entered since the preview; look again"
-                raise ApiError(HTTPStatus.CONFLICT, {"id": Told(text, "balances.changed")})
+                raise ApiError(HTTPStatus.CONFLICT, {"id": Translatable(text, "balances.changed")})
         await _enter(page, name, added, why.reason, dry_run=False)
     except (ValidationError, ApiError) as error:
         return await balances_with(page, errors_of(error))
@@ -108,7 +108,9 @@ async def _enter(
         )
     except ApiError as error:
         if "entries" in error.errors:
-            raise bad_request("entries", Told(error.errors["entries"], "balances.below")) from error
+            raise bad_request(
+                "entries", Translatable(error.errors["entries"], "balances.below")
+            ) from error
         raise
 
 

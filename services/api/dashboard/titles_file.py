@@ -10,7 +10,7 @@ from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.titles_page import titles_with
 from services.api.sites.titles import title_file
-from services.http.errors import ApiError, Told, bad_request
+from services.http.errors import ApiError, Translatable, bad_request
 
 _ROWS_AT_ONCE = 5000
 
@@ -49,7 +49,7 @@ async def send(page: PageRequest) -> Response:
     try:
         sent = page.form.file
         if sent is None:
-            raise bad_request("file", Told("none was chosen", "balances.file.none"))
+            raise bad_request("file", Translatable("none was chosen", "balances.file.none"))
         file = await page.dependencies.titles.read_file(page.site, sent.content)
         if file.refused:
             return await titles_with(page, {}, file.refused)

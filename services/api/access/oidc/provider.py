@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 
 from services.api.access.oidc.begun import BegunSignIn
 from services.api.access.oidc.settings import ProviderSettings
-from services.http.errors import ApiError, Told, shown
+from services.http.errors import ApiError, Translatable, shown
 from services.runtime.reasons import reason
 
 ANSWER_SECONDS = 10.0
@@ -130,9 +130,9 @@ class Provider:
         """
         if self._waiting >= MOST_WAITING:
             text = "too many sign in at this moment; try again"
-            told = Told(text, "oidc.busy")
+            message = Translatable(text, "oidc.busy")
             headers = {"Retry-After": "5"}
-            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"sign_in": told}, headers)
+            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"sign_in": message}, headers)
         self._waiting += 1
         try:
             async with self._turns:
@@ -273,11 +273,11 @@ def _away(why: str) -> ApiError:
     """Return the error for an unusable provider; only the log says why."""
     log.warning("nobody can sign in at the OIDC provider: %s", why)
     text = "the provider cannot be reached, or is not set up right; the log of Luot says why"
-    return ApiError(HTTPStatus.BAD_GATEWAY, {"sign_in": Told(text, "oidc.away")})
+    return ApiError(HTTPStatus.BAD_GATEWAY, {"sign_in": Translatable(text, "oidc.away")})
 
 
 def _not_right(why: str) -> ApiError:
     """Return the refusal of what a browser brought back."""
     log.warning("a sign-in by OIDC was refused: %s", why)
     text = "the provider's answer was refused; begin again"
-    return ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": Told(text, "oidc.refused")})
+    return ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": Translatable(text, "oidc.refused")})

@@ -12,7 +12,7 @@ from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, Told, bad_request, shown
+from services.http.errors import ApiError, Translatable, bad_request, shown
 from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_GROUPS, MAX_SITES, Group, GroupTree
 from services.model.site import Site
@@ -211,8 +211,8 @@ def _known(tree: GroupTree, slug: str) -> Group:
 
 def no_group(slug: str) -> ApiError:
     """Return the refusal of an unknown group."""
-    told = Told(f"{shown(slug)} is no group", "error.unknown_group", slug=shown(slug))
-    return ApiError(HTTPStatus.NOT_FOUND, {"group": told})
+    message = Translatable(f"{shown(slug)} is no group", "error.unknown_group", slug=shown(slug))
+    return ApiError(HTTPStatus.NOT_FOUND, {"group": message})
 
 
 def _check(tree: GroupTree, group: Group) -> None:

@@ -8,7 +8,7 @@ from email.utils import formatdate, make_msgid, parseaddr
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from services.http.errors import Told, bad_request, shown
+from services.http.errors import Translatable, bad_request, shown
 from services.settings import Secret
 
 SECONDS = 30.0
@@ -58,21 +58,21 @@ def checked_addresses(given: Iterable[str], least: int = 1) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(given))
     for one in found:
         if not ADDRESS.fullmatch(one):
-            told = Told(
+            message = Translatable(
                 f"{shown(one)}; expected an address such as lan@mytho.example",
                 "report.mail.address",
                 address=one[:80],
             )
-            raise bad_request("addresses", told)
+            raise bad_request("addresses", message)
     if not least <= len(found) <= MOST_ADDRESSES:
-        told = Told(
+        message = Translatable(
             f"{len(found)} addresses; expected {least} to {MOST_ADDRESSES}",
             "report.mail.addresses",
             count=len(found),
             least=least,
             most=MOST_ADDRESSES,
         )
-        raise bad_request("addresses", told)
+        raise bad_request("addresses", message)
     return found
 
 

@@ -109,21 +109,22 @@ def views(
     query: dict[str, Any] = {"from": _moment(since), "filters": _filters(values, other or [])}
     query |= {"more_than": more_than} | ({"to": _moment(until)} if until else {})
     with connected(data, ANSWER_SECONDS) as admin:
-        found = admin.call("POST", at("sites", site, "corrections", "preview"), query)
-        if not yes or not found["views"]:
-            _preview(found, as_json)
+        preview = admin.call("POST", at("sites", site, "corrections", "preview"), query)
+        if not yes or not preview["views"]:
+            _preview(preview, as_json)
             if not as_json:
-                say(_hint(found))
+                say(_hint(preview))
             return
         made = admin.call(
             "POST",
             at("sites", site, "corrections"),
-            {name: found[name] for name in ("id", "query", "up_to", "views")} | {"reason": reason},
+            {name: preview[name] for name in ("id", "query", "up_to", "views")}
+            | {"reason": reason},
         )
     if as_json:
         show_json(made)
         return
-    _preview(found, as_json=False)
+    _preview(preview, as_json=False)
     say(f"taken back as {made['id']}; to reverse it: luot correct reverse {site} {made['id']}")
 
 

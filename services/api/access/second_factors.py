@@ -51,7 +51,7 @@ class SecondFactors:
             return None
         async with self._accounts.changing():
             user = self._known(user.name)
-            left = tuple(kept for kept in user.recovery_codes if kept != digest)
+            left = tuple(one for one in user.recovery_codes if one != digest)
             if left == user.recovery_codes:
                 return None
             await self._accounts.save_user(msgspec.structs.replace(user, recovery_codes=left))

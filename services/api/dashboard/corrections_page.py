@@ -51,10 +51,10 @@ async def corrections(page: PageRequest) -> Response:
         return await _page(page, form, None, {})
     try:
         fields = QueryFields.model_validate(form.query())
-        found = await page.dependencies.corrections.preview(page.site, fields)
+        preview = await page.dependencies.corrections.preview(page.site, fields)
     except (ValidationError, ApiError) as error:
         return await _page(page, form, None, mistakes(error, *_REFUSALS))
-    return await _page(page, form, found, {})
+    return await _page(page, form, preview, {})
 
 
 async def make(page: PageRequest) -> Response:

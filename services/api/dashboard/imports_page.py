@@ -41,23 +41,23 @@ async def preview(page: PageRequest) -> Response:
     """Return what undoing an import would take away."""
     site, t = page.site, page.t
     try:
-        found = await page.dependencies.undoing.preview(site, _digest(page))
+        plan = await page.dependencies.undoing.preview(site, _digest(page))
     except ApiError as error:
         if error.status != HTTPStatus.CONFLICT:
             raise
         return await _page(page, error.errors)
     except StoreError as error:
         raise unavailable(f"the store cannot be read: {error}") from error
-    numbers = changed_numbers(site, found.public, t)
+    numbers = changed_numbers(site, plan.public, t)
     return page.render(
         "undo_import.html",
         site=site,
-        row=_row(page, site, found.known),
-        views=t.number(found.views),
-        visits=t.number(found.visits),
+        row=_row(page, site, plan.known),
+        views=t.number(plan.views),
+        visits=t.number(plan.visits),
         measures=numbers.measures,
         numbers=numbers.rows,
-        pages=[(path, t.number(views)) for path, views in found.pages],
+        pages=[(path, t.number(views)) for path, views in plan.pages],
     )
 
 
@@ -83,7 +83,7 @@ def _digest(page: PageRequest) -> str:
 async def _page(page: PageRequest, errors: dict[str, str]) -> Response:
     site = page.site
     try:
-        found = await register.of_site(page.dependencies.store, site.kept_as)
+        known = await register.of_site(page.dependencies.store, site.kept_as)
     except StoreError as error:
         raise unavailable(f"the store cannot be read: {error}") from error
     return page.render(
@@ -91,7 +91,7 @@ async def _page(page: PageRequest, errors: dict[str, str]) -> Response:
         HTTPStatus.CONFLICT if errors else HTTPStatus.OK,
         site=site,
         errors=errors,
-        rows=[_row(page, site, one) for one in reversed(found)],
+        rows=[_row(page, site, one) for one in reversed(known)],
     )
 
 

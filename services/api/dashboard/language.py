@@ -147,12 +147,12 @@ class Language:
 
     def named(self, prefix: str) -> list[tuple[str, str]]:
         """Return the keys with a prefix such as `action.`, without it, and their texts, by text."""
-        found = [
+        pairs = [
             (key.removeprefix(prefix), self(key))
             for key in self._texts.by_key
             if key.startswith(prefix)
         ]
-        return sorted(found, key=lambda one: one[1])
+        return sorted(pairs, key=lambda one: one[1])
 
     def countries(self) -> dict[str, str]:
         """Return the names of all countries, by two-letter code (ISO 3166)."""

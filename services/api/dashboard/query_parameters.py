@@ -98,8 +98,8 @@ class Links:
 
     def fields(self, but: Collection[str] = ()) -> list[tuple[str, str]]:
         """Return the parameters and values that a form keeps, except for some."""
-        kept = _parameters(self.scope.query) | self.more
-        return [(name, value) for name, value in kept.items() if value and name not in but]
+        parameters = _parameters(self.scope.query) | self.more
+        return [(name, value) for name, value in parameters.items() if value and name not in but]
 
     def csv(self, panel: str) -> str:
         """Return the URL of a panel as CSV."""

@@ -69,11 +69,11 @@ async def frames(page: PageRequest) -> Response:
 
 async def _sharing(page: PageRequest, errors: Mapping[str, str], made: str = "") -> Response:
     unit, shares, t = await unit_of(page), page.dependencies.shares, page.t
-    asked = opened_from(page)
+    report = opened_from(page)
     chosen = (
         ReportQuery(page.form.get("period"), page.form.get("date"), page.form.get("opening"))
         if errors
-        else asked
+        else report
     )
     site = unit.sites[0] if unit.group is None else None
     is_public = site is not None and site.public_dashboard

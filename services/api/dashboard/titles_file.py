@@ -23,15 +23,15 @@ async def csv(page: PageRequest) -> Response:
     page.dependencies.trail.count(Occasion(who, "export", "titles", site.slug), "files")
 
     async def texts() -> AsyncIterator[str]:
-        found, number = first, 1
+        part, number = first, 1
         while True:
-            text = title_file.text(found.rows, t.column("page"), t.column("title"))
+            text = title_file.text(part.rows, t.column("page"), t.column("title"))
             # Only the first part has headings.
             yield text if number == 1 else text.partition("\r\n")[2]
-            if not found.has_more:
+            if not part.has_more:
                 return
             number += 1
-            found = await known.listed(site, "", number, _ROWS_AT_ONCE)
+            part = await known.listed(site, "", number, _ROWS_AT_ONCE)
 
     return StreamingResponse(
         texts(),

@@ -109,8 +109,8 @@ def router(registry: Callable[[], Registry], sites: Callable[[], Sites]) -> APIR
     @needs(Role.OWNER)
     async def preview_erasure(slug: OfSite) -> ErasedOut:
         """What goes when a site is erased, or what is left of one that was removed."""
-        kept = await sites().erasures.preview(slug)
-        return ErasedOut(**kept._asdict(), done=False)
+        counts = await sites().erasures.preview(slug)
+        return ErasedOut(**counts._asdict(), done=False)
 
     @routes.post("/sites/{slug}/erase")
     @needs(Role.OWNER)
@@ -120,7 +120,7 @@ def router(registry: Callable[[], Registry], sites: Callable[[], Sites]) -> APIR
         Until all of it is gone `done` is false: it goes on by itself; ask again to know.
         """
         done = await sites().erasures.erase(who, slug, confirmed.confirm)
-        kept = await sites().erasures.preview(slug)
-        return ErasedOut(**kept._asdict(), done=done)
+        counts = await sites().erasures.preview(slug)
+        return ErasedOut(**counts._asdict(), done=done)
 
     return routes

@@ -81,10 +81,10 @@ def _fits(pattern: Pattern, value: str) -> bool:
         return False
     at, end = len(first), len(value) - len(last)
     for piece in pattern[1:-1]:
-        found = value.find(piece, at, end)
-        if found < 0:
+        place = value.find(piece, at, end)
+        if place < 0:
             return False
-        at = found + len(piece)
+        at = place + len(piece)
     return at <= end
 
 
@@ -106,8 +106,8 @@ class Filter(msgspec.Struct, frozen=True):
         return [
             *("" if piece == self.by.unknown else names.kept(self.by, piece) for piece in pieces),
             *(
-                kept
-                for kept, word in words
+                value
+                for value, word in words
                 if any(_fits(pattern, word) for pattern in self.wildcards)
             ),
         ]

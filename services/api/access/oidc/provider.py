@@ -83,18 +83,18 @@ class Provider:
                 return self._described
             url = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
             try:
-                found = _decoded(await self._ask("GET", url), ProviderDescription, url)
-                if found.issuer != self._settings.issuer:
+                description = _decoded(await self._ask("GET", url), ProviderDescription, url)
+                if description.issuer != self._settings.issuer:
                     raise _away(
-                        f"{url} is of the issuer {shown(found.issuer)}; expected LUOT_OIDC_ISSUER,"
-                        f" {self._settings.issuer}"
+                        f"{url} is of the issuer {shown(description.issuer)}; expected"
+                        f" LUOT_OIDC_ISSUER, {self._settings.issuer}"
                     )
             except ApiError:
                 if self._described is None:
                     raise
                 return self._described
-            self._described, self._described_at = found, self._monotonic()
-            return found
+            self._described, self._described_at = description, self._monotonic()
+            return description
 
     async def address(self, begun: BegunSignIn) -> str:
         """Return where a browser goes to sign in."""
@@ -226,9 +226,9 @@ class Provider:
             if self._keys is not None and since < (KEYS_SECONDS if anew else DESCRIBED_SECONDS):
                 return self._keys
             url = described.jwks_uri
-            found = _decoded(await self._ask("GET", url), dict[str, Any], url)
+            key_set = _decoded(await self._ask("GET", url), dict[str, Any], url)
             try:
-                self._keys = KeySet.import_key_set({"keys": list(found["keys"])})
+                self._keys = KeySet.import_key_set({"keys": list(key_set["keys"])})
             except (JoseError, ValueError, TypeError, KeyError) as error:
                 raise _away(f"{url} has no keys that can be used: {error}") from None
             self._keys_at = self._monotonic()

@@ -85,9 +85,9 @@ class OidcSignIn:
         is invalid; 403 if the person may do nothing here; see OutsideAccounts.
         """
         given = request.query_params
-        found = self._cookie.read(request, self._is_secure(request), self._clock())
-        if found is None or not hmac.compare_digest(
-            found.state.encode(), given.get("state", "").encode()
+        attempt = self._cookie.read(request, self._is_secure(request), self._clock())
+        if attempt is None or not hmac.compare_digest(
+            attempt.state.encode(), given.get("state", "").encode()
         ):
             text = "this sign-in did not begin in this browser, or too long ago; begin again"
             raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Translatable(text, "oidc.late")})
@@ -105,9 +105,9 @@ class OidcSignIn:
         if not 0 < len(code) <= MAX_CODE:
             text = "the provider sent no code; begin again"
             raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Translatable(text, "oidc.late")})
-        claims = await self._provider.claims(code, found)
+        claims = await self._provider.claims(code, attempt)
         user = await self._accounts.admit(self._person(claims))
-        return CameBack(await self._sign_in.begin_outside(request, user, "oidc"), found.next)
+        return CameBack(await self._sign_in.begin_outside(request, user, "oidc"), attempt.next)
 
     def forget(self, request: Request, response: Response) -> None:
         """Delete what a browser began: it works once."""

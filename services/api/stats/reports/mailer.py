@@ -55,8 +55,8 @@ def addresses_of(text: str) -> list[str]:
 
 def checked_addresses(given: Iterable[str], least: int = 1) -> tuple[str, ...]:
     """Return addresses without duplicates. Raises ApiError for invalid, too few or too many."""
-    found = tuple(dict.fromkeys(given))
-    for one in found:
+    addresses = tuple(dict.fromkeys(given))
+    for one in addresses:
         if not ADDRESS.fullmatch(one):
             message = Translatable(
                 f"{shown(one)}; expected an address such as lan@mytho.example",
@@ -64,16 +64,16 @@ def checked_addresses(given: Iterable[str], least: int = 1) -> tuple[str, ...]:
                 address=one[:80],
             )
             raise bad_request("addresses", message)
-    if not least <= len(found) <= MOST_ADDRESSES:
+    if not least <= len(addresses) <= MOST_ADDRESSES:
         message = Translatable(
-            f"{len(found)} addresses; expected {least} to {MOST_ADDRESSES}",
+            f"{len(addresses)} addresses; expected {least} to {MOST_ADDRESSES}",
             "report.mail.addresses",
-            count=len(found),
+            count=len(addresses),
             least=least,
             most=MOST_ADDRESSES,
         )
         raise bad_request("addresses", message)
-    return found
+    return addresses
 
 
 class Mailer:

@@ -297,7 +297,7 @@ def _expected(error: msgspec.ValidationError) -> str:
 
 
 def _custom(kind: type, value: Any) -> Any:
-    """Make what msgspec does not know: paths, and types that say themselves how they are read."""
+    """Make what msgspec does not know: paths, and types with a method `of_setting`."""
     if isinstance(value, kind):
         return value
     if not isinstance(value, str):

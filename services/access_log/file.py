@@ -114,8 +114,8 @@ def examine_parts(
             name = options.name or recognise(lines)
             if name is None:
                 raise AccessLogError(_unknown(path, lines))
-            found = ready(name, options.address or None, lines)
-            _read(unpacked(file, head[:MAGIC_BYTES]), found, seen)
+            log_format = ready(name, options.address or None, lines)
+            _read(unpacked(file, head[:MAGIC_BYTES]), log_format, seen)
     except FormatError as error:
         raise AccessLogError(f"{path}: {error}") from None
     except DAMAGED as error:
@@ -138,14 +138,14 @@ def examine_parts(
         first_at=0,
         last_at=0,
         format=name,
-        opened=found,
-        address=found.address,
+        opened=log_format,
+        address=log_format.address,
         addresses=len(seen.addresses),
         hosts=seen.hosts(),
         days=len(seen.days),
         requests=seen.requests,
         unreadable=seen.unreadable,
-        warnings=seen.warnings(path, found),
+        warnings=seen.warnings(path, log_format),
         stamp=stamp,
     )
     return [

@@ -28,8 +28,8 @@ class Rules(NamedTuple):
             return True
         for key, value in query:
             if key in self.parameters:
-                wanted = self.parameters[key]
-                if wanted is None or any(one.match(value) for one in wanted):
+                patterns = self.parameters[key]
+                if patterns is None or any(one.match(value) for one in patterns):
                     return True
         return False
 

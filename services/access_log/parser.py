@@ -110,14 +110,14 @@ class AccessLog:
                 if is_note(raw):
                     continue
                 self.lines += 1
-                found = read(raw)
-                if found is None:
+                parsed = read(raw)
+                if parsed is None:
                     self.broken += 1
                     if len(self.examples) < _EXAMPLES:
                         shown = raw[:_EXAMPLE_BYTES].decode(errors="replace").strip()
                         self.examples.append((number, shown))
                 else:
-                    yield found
+                    yield parsed
         except DAMAGED as error:
             raise AccessLogError(
                 f"{self.name} is damaged after line {self.number}: {error}"

@@ -19,8 +19,8 @@ class Stamp(NamedTuple):
     @classmethod
     def of(cls, file: BinaryIO) -> Self:
         """Return the stamp of an open file."""
-        found = os.fstat(file.fileno())
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        status = os.fstat(file.fileno())
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Unchanged:

@@ -16,15 +16,15 @@ from services.api.settings import ApiSettings
 from services.api.sites.alerts.service import Alerts
 from services.api.sites.alerts.telling import AlertTeller
 from services.api.sites.alerts.watcher import AlertWatcher
+from services.api.sites.annotations.service import Annotations
 from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
-from services.api.sites.desk.annotations import Annotations
-from services.api.sites.desk.shares import ShareLinks
 from services.api.sites.erasure import Erasures
 from services.api.sites.groups.service import Groups
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
+from services.api.sites.shares.service import ShareLinks
 from services.api.sites.site_gauges import SiteGauges
 from services.api.sites.titles.fetches import TitleFetches
 from services.api.sites.titles.service import Titles
@@ -218,7 +218,7 @@ class Components:
             report_units=self.report_units,
             report_schedules=self.report_schedules,
             report_sender=self.report_sender,
-            signing=self.access.sign_in,
+            sign_in=self.access.sign_in,
             factors=self.access.factors,
             own=self.access.own,
             users=self.access.users,

@@ -15,14 +15,16 @@ from services.api.dashboard import routes as dashboard
 from services.api.imports import routes as import_routes
 from services.api.openapi import page
 from services.api.settings import ApiSettings
-from services.api.sites import exports, maintenance, other_views, peaks, tail
+from services.api.sites import exports, lifecycle_routes, maintenance, other_views, peaks, tail
 from services.api.sites import routes as site_routes
 from services.api.sites.alerts import routes as alert_routes
+from services.api.sites.annotations import routes as annotation_routes
 from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes
-from services.api.sites.desk import annotation_routes, group_share_routes, share_routes
 from services.api.sites.groups import routes as group_routes
 from services.api.sites.registry import Registry
+from services.api.sites.shares import group_routes as group_share_routes
+from services.api.sites.shares import routes as share_routes
 from services.api.sites.titles import routes as title_routes
 from services.api.stats import routes as stats
 from services.api.stats import site_list
@@ -73,6 +75,7 @@ def add_routes(
     for router in (
         scripts.router(settings.public_url),
         site_routes.router(registry, lambda: now().access.audit, lambda: now().sites),
+        lifecycle_routes.router(registry, lambda: now().sites),
         balance_routes.router(registry, lambda: now().balances),
         correction_routes.router(registry, lambda: now().corrections),
         group_routes.router(registry, lambda: now().groups),

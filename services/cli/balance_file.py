@@ -72,7 +72,7 @@ def _default_id(admin: Admin, site: str, content: bytes) -> str:
 
     name = of_content = f"file:{blake2b(content, digest_size=8).hexdigest()}"
     number = 1
-    while (found := find_bulk(admin, site, name)) is not None and found["reversed"]:
+    while (bulk := find_bulk(admin, site, name)) is not None and bulk["reversed"]:
         number += 1
         name = f"{of_content}:{number}"
     return name

@@ -98,9 +98,9 @@ class Admin:
             except httpx.HTTPError as error:
                 answer, problem = None, said(f"{self.url} cannot be reached: {error}")
             if answer is not None and answer.is_success:
-                found = decoded(answer, self.url)
-                if done(found):
-                    return found
+                status = decoded(answer, self.url)
+                if done(status):
+                    return status
                 problem = said(waiting)
             elif answer is not None and answer.status_code not in away:
                 fail(problem)

@@ -77,12 +77,12 @@ def convert(
 
 
 def _only(sums: "Sums") -> Lines:
-    found = [name for name in Lines if getattr(sums, name)]
-    if not found:
+    filled = [name for name in Lines if getattr(sums, name)]
+    if not filled:
         fail("it holds nothing that can be entered")
-    if len(found) > 1:
-        fail(f"it holds {', '.join(found)}; choose one with --lines")
-    return found[0]
+    if len(filled) > 1:
+        fail(f"it holds {', '.join(filled)}; choose one with --lines")
+    return filled[0]
 
 
 def _summary(sums: "Sums", chosen: Lines) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, at, connected
-from services.cli.language import said
+from services.cli.language import before_after, said, signed
 from services.cli.terminal import Json, fail, say, show_json, table, when
+from services.model.filter_text import escaped
 
 app = typer.Typer(
     help="Corrections: take back what should not have been counted. Talks to the running API"
@@ -108,21 +109,22 @@ def views(
     query: dict[str, Any] = {"from": _moment(since), "filters": _filters(values, other or [])}
     query |= {"more_than": more_than} | ({"to": _moment(until)} if until else {})
     with connected(data, ANSWER_SECONDS) as admin:
-        found = admin.call("POST", at("sites", site, "corrections", "preview"), query)
-        if not yes or not found["views"]:
-            _preview(found, as_json)
+        preview = admin.call("POST", at("sites", site, "corrections", "preview"), query)
+        if not yes or not preview["views"]:
+            _preview(preview, as_json)
             if not as_json:
-                say(_hint(found))
+                say(_hint(preview))
             return
         made = admin.call(
             "POST",
             at("sites", site, "corrections"),
-            {name: found[name] for name in ("id", "query", "up_to", "views")} | {"reason": reason},
+            {name: preview[name] for name in ("id", "query", "up_to", "views")}
+            | {"reason": reason},
         )
     if as_json:
         show_json(made)
         return
-    _preview(found, as_json=False)
+    _preview(preview, as_json=False)
     say(f"taken back as {made['id']}; to reverse it: luot correct reverse {site} {made['id']}")
 
 
@@ -193,16 +195,11 @@ def _moment(text: str) -> str:
 
 def _filters(values: Mapping[str, list[str] | None], others: list[str]) -> str:
     terms = [
-        f"{_PROPERTIES[name]}=={'|'.join(map(_escaped, given))}"
+        f"{_PROPERTIES[name]}=={'|'.join(escaped(value, special='*') for value in given)}"
         for name, given in values.items()
         if given
     ]
     return ";".join([*terms, *others])
-
-
-def _escaped(value: str) -> str:
-    """Escape a value for a filter, so that only * has a special meaning."""
-    return re.sub(r"([;|\\])", r"\\\1", value)
 
 
 def _hint(found: Mapping[str, Any]) -> str:
@@ -218,19 +215,24 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
     query = found["query"]
     typer.echo(f"{query['from']} to {query['to']}  {query['filters']}".rstrip())
     heads = ("views", "visits", "visitors")
-    days = [(one["day"], *(f"{-one[head]:+}" for head in heads)) for one in found["days"]]
-    total = (said("in all"), *(f"{-found[head]:+}" for head in heads))
+    days = [(one["day"], *(signed(-one[head]) for head in heads)) for one in found["days"]]
+    total = (said("in all"), *(signed(-found[head]) for head in heads))
     table(("day", *heads), [*days, total])
     if found["pages"]:
         table(
             ("page", "views", "visits", "total"),
             [
-                (one["path"], f"{-one['views']:+}", f"{-one['visits']:+}", _arrow(one["total"]))
+                (
+                    one["path"],
+                    signed(-one["views"]),
+                    signed(-one["visits"]),
+                    before_after(one["total"]),
+                )
                 for one in found["pages"]
             ],
         )
     if (more := found["pages_in_all"] - len(found["pages"])) > 0:
-        say(f"and {more} more pages")
+        say(f"and {more:,} more pages")
     measures = list(found["numbers"])
     lines = list(next(iter(found["numbers"].values())))
     if any(one["visits"] < 0 for one in found["pages"]):
@@ -241,21 +243,15 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
     table(
         ("shown", *measures),
         [
-            (said(line), *(_arrow(found["numbers"][one][line]) for one in measures))
+            (said(line), *(before_after(found["numbers"][one][line]) for one in measures))
             for line in lines
         ],
     )
     if found["unknown"]:
         say(
-            f"{found['unknown']} of these views are by readers without a visitor hash: of their"
+            f"{found['unknown']:,} of these views are by readers without a visitor hash: of their"
             " visits, only those that begin with one of these views are taken back"
         )
-
-
-def _arrow(number: Mapping[str, int]) -> str:
-    if number["before"] == number["after"]:
-        return str(number["before"])
-    return f"{number['before']} → {number['after']}"
 
 
 def _corrections(rows: list[dict[str, Any]], as_json: bool, many: bool = True) -> None:
@@ -268,7 +264,7 @@ def _corrections(rows: list[dict[str, Any]], as_json: bool, many: bool = True) -
             (
                 one["id"] + (f" {said('(reversed)')}" if one["reversed_by"] else ""),
                 one["first"] if one["first"] == one["last"] else f"{one['first']} {one['last']}",
-                *(f"{-one[name]:+}" for name in ("views", "visits", "visitors")),
+                *(signed(-one[name]) for name in ("views", "visits", "visitors")),
                 when(one["at"]),
                 one["author"],
                 one["reason"],

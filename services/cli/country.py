@@ -44,9 +44,9 @@ def country(
                 "LUOT_COUNTRY_DATABASE is not set; set it, for ingest too, or give --into, or"
                 " --data with the data folder of `luot up`"
             )
-        found = country_file.install(file, target)
-    say(f"{target}: installed {found.kind} of {found.day}")
-    if found.regions:
+        installed = country_file.install(file, target)
+    say(f"{target}: installed {installed.kind} of {installed.day}")
+    if installed.regions:
         say("it also has provinces, so each country can be broken down into them")
     else:
         say("it has no provinces; city databases have them")

@@ -6,12 +6,26 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.terminal import fail
-from services.model import display, wordings
+from services.model.display import CHOICES
 from services.model.lines import Line
 
 # Plain text: the API, which may be newer than this command, decides which values are valid.
 _PANEL = "Block"
-*_PRESETS, _LAST_PRESET = display.Preset
+
+
+def _choice(name: str) -> Any:
+    """Return an option that takes one of a few values."""
+    choice = CHOICES[name]
+    *others, last = choice.values
+    text = f"{_sentence(choice.about)}: {', '.join(others)} or {last}."
+    return typer.Option(
+        help=f"{text} {_sentence(choice.more)}." if choice.more else text, rich_help_panel=_PANEL
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
 
 Lines = Annotated[
     str | None,
@@ -20,17 +34,9 @@ Lines = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Lang = Annotated[str | None, typer.Option(help="Language: vi or en.", rich_help_panel=_PANEL)]
-Theme = Annotated[
-    str | None, typer.Option(help="Theme: light, dark or auto.", rich_help_panel=_PANEL)
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help=f"How the block looks: {', '.join(_PRESETS)} or {_LAST_PRESET}.",
-        rich_help_panel=_PANEL,
-    ),
-]
+Lang = Annotated[str | None, _choice("lang")]
+Theme = Annotated[str | None, _choice("theme")]
+Preset = Annotated[str | None, _choice("preset")]
 Digits = Annotated[
     int | None,
     typer.Option(
@@ -38,33 +44,14 @@ Digits = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        help="Thousands separator: plain (none), dot, comma or space.", rich_help_panel=_PANEL
-    ),
-]
+Format = Annotated[str | None, _choice("format")]
 Heading = Annotated[
     str | None, typer.Option(help="Heading of the block; '' for none.", rich_help_panel=_PANEL)
 ]
-Icons = Annotated[
-    str | None,
-    typer.Option(help="Icon before each label: none, line or tile.", rich_help_panel=_PANEL),
-]
-Layout = Annotated[
-    str | None,
-    typer.Option(help="Layout: list, table, card or inline (one line).", rich_help_panel=_PANEL),
-]
-Odometer = Annotated[
-    str | None,
-    typer.Option(help="Style of the digits: tiles, plain, led or classic.", rich_help_panel=_PANEL),
-]
-Wording = Annotated[
-    str | None,
-    typer.Option(
-        help=f"Set of lines and labels: {', '.join(wordings.Wording)}.", rich_help_panel=_PANEL
-    ),
-]
+Icons = Annotated[str | None, _choice("icons")]
+Layout = Annotated[str | None, _choice("layout")]
+Odometer = Annotated[str | None, _choice("odometer")]
+Wording = Annotated[str | None, _choice("wording")]
 Unit = Annotated[
     str | None,
     typer.Option(
@@ -72,12 +59,7 @@ Unit = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Gap = Annotated[
-    str | None,
-    typer.Option(
-        help="Gap after the lines about who is online: none or online.", rich_help_panel=_PANEL
-    ),
-]
+Gap = Annotated[str | None, _choice("gap")]
 Labels = Annotated[
     list[str] | None,
     typer.Option(

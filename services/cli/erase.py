@@ -13,8 +13,8 @@ _AWAY = {429, 502, 503, 504}
 
 def erase(admin: Admin, slug: str, yes: bool) -> None:
     """Erase a site, or what is left of a removed one, and wait until it is deleted."""
-    kept = admin.call("GET", at("sites", slug, "erase"))
-    say(f"{slug} will be deleted for good, with {_described(kept)}, and its settings.", err=True)
+    counts = admin.call("GET", at("sites", slug, "erase"))
+    say(f"{slug} will be deleted for good, with {_described(counts)}, and its settings.", err=True)
     say("Its users lose access to it, and tokens for it alone are revoked.", err=True)
     if not yes:
         confirm(f"Erase {slug}?")

@@ -160,9 +160,9 @@ def _site(admin: Admin, slug: str) -> "Site":
 
     from services.model.site import Site
 
-    found = admin.call("GET", at("sites", slug))
+    answer = admin.call("GET", at("sites", slug))
     try:
-        return msgspec.convert(found, Site)
+        return msgspec.convert(answer, Site)
     except msgspec.ValidationError as error:
         fail(f"{admin.url} describes the site in another way than this version does: {error}")
 

@@ -62,8 +62,8 @@ class ImportProgressBar:
 
     def warn(self, files: Sequence[LogFile], states: Sequence[UploadState]) -> None:
         """Print the warnings to know before anything is counted, each once."""
-        told = [*(file.warnings for file in files), *(state.warnings for state in states)]
-        warnings = dict.fromkeys(text for texts in told for text in texts)
+        groups = [*(file.warnings for file in files), *(state.warnings for state in states)]
+        warnings = dict.fromkeys(text for texts in groups for text in texts)
         for text in warnings:
             note(f"note: {said(text)}", fg="yellow")
 

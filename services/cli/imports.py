@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Admin, Data, at, connected
-from services.cli.language import grouped, said
+from services.cli.language import before_after, grouped, said
 from services.cli.terminal import Json, Yes, confirm, fail, say, show_json, table, when
 
 app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
@@ -34,9 +34,9 @@ def imports(
     if not slug:
         fail("--site is missing; expected the short name of a site")
     with connected(data) as admin:
-        found = _listed(admin, slug)
+        rows = _listed(admin, slug)
     if as_json:
-        show_json(found)
+        show_json(rows)
         return
     table(
         ("id", "file", "first line", "last line", "lines", "hits", "state", "by", "when"),
@@ -52,7 +52,7 @@ def imports(
                 one["author"],
                 when(one["begun_at"]),
             )
-            for one in found
+            for one in rows
         ),
     )
 
@@ -97,17 +97,17 @@ def undo(
 
 
 def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = admin.call("GET", at("sites", slug, "imports"))["imports"]
-    return found
+    rows: list[dict[str, Any]] = admin.call("GET", at("sites", slug, "imports"))["imports"]
+    return rows
 
 
 def _found(imports: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    found = [one for one in imports if one["digest"].startswith(name) or one["file"] == name]
-    if not found:
+    matching = [one for one in imports if one["digest"].startswith(name) or one["file"] == name]
+    if not matching:
         fail(f"{name!r} is not an import of this site; `luot imports` lists them")
-    if len(found) > 1:
-        fail(f"{name!r} matches {len(found)} imports; give more of the ID")
-    return found[0]
+    if len(matching) > 1:
+        fail(f"{name!r} matches {len(matching)} imports; give more of the ID")
+    return matching[0]
 
 
 def _state(one: dict[str, Any]) -> str:
@@ -135,13 +135,7 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
     table(
         ("shown", *measures),
         [
-            (said(line), *(_arrow(found["numbers"][measure][line]) for measure in measures))
+            (said(line), *(before_after(found["numbers"][measure][line]) for measure in measures))
             for line in next(iter(found["numbers"].values()))
         ],
     )
-
-
-def _arrow(number: dict[str, int]) -> str:
-    if number["before"] == number["after"]:
-        return grouped(number["before"])
-    return f"{grouped(number['before'])} → {grouped(number['after'])}"

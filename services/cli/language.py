@@ -57,6 +57,17 @@ def grouped(number: int) -> str:
     return text if spoken() is Lang.EN else _phrases().grouped(text)
 
 
+def signed(number: int) -> str:
+    """Return a number with its sign, in the style of the language: +1,234 or -1.234."""
+    return f"{'' if number < 0 else '+'}{grouped(number)}"
+
+
+def before_after(number: Mapping[str, int]) -> str:
+    """Return a number before a change and, if it differs, after: 1,234 → 1,200."""
+    before, after = grouped(number["before"]), grouped(number["after"])
+    return before if before == after else f"{before} → {after}"
+
+
 def around_help() -> Mapping[str, str]:
     """Return the translated headings around help texts, by their names in `typer.rich_utils`."""
     words: Mapping[str, str] = {} if spoken() is Lang.EN else _tables()["typer"]

@@ -118,18 +118,18 @@ def list_titles(
     """List titles, ordered by path."""
     query: dict[str, Any] = {"search": search, "limit": limit}
     with connected(data) as admin:
-        found = admin.call("GET", at("sites", site, "titles"), query=query)
+        answer = admin.call("GET", at("sites", site, "titles"), query=query)
     if as_json:
-        show_json(found)
+        show_json(answer)
         return
     table(
         ("page", "title", "from"),
         (
             (one["path"], one["title"], "written" if one["by_hand"] else "the portal")
-            for one in found["titles"]
+            for one in answer["titles"]
         ),
     )
-    if found["has_more"]:
+    if answer["has_more"]:
         say("there are more; search, or raise --limit")
 
 

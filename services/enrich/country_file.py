@@ -73,7 +73,7 @@ def install(file: Path, target: Path) -> CountryFile:
 
     Raises CountryFileError; then the file in use stays.
     """
-    found = check(file)
+    database = check(file)
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,4 +92,4 @@ def install(file: Path, target: Path) -> CountryFile:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-    return found
+    return database

@@ -116,9 +116,9 @@ class PatternSet:
                 self._others.append((number, re.compile(regex, re.IGNORECASE * any_case)))
             else:
                 # Lower-case text is matched: with (?i), compiling takes eight times as long.
-                wanted = _small(regex) if any_case else regex
+                pattern = _small(regex) if any_case else regex
                 # The "family" of a match is the number of its pattern.
-                in_set.append((wanted, str(number), None, None, None, None))
+                in_set.append((pattern, str(number), None, None, None, None))
         self._texts = AhoCorasick(
             texts, implementation=Implementation.ContiguousNFA, store_patterns=False
         )

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from services.http.errors import ApiError, Told, shown
+from services.http.errors import ApiError, Translatable, shown
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -44,11 +44,11 @@ def install(app: FastAPI, text_under: str | tuple[str, ...], page_of: Page = no_
     async def http(request: Request, error: HTTPException) -> Response:
         method = shown(request.method)
         known: dict[int, str] = {
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Told(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Translatable(
                 f"the body is too large; {error.detail}", "error.too_large"
             ),
-            HTTPStatus.NOT_FOUND: Told("there is nothing at this address", "error.nothing"),
-            HTTPStatus.METHOD_NOT_ALLOWED: Told(
+            HTTPStatus.NOT_FOUND: Translatable("there is nothing at this address", "error.nothing"),
+            HTTPStatus.METHOD_NOT_ALLOWED: Translatable(
                 f"{method} is not possible here", "error.method", method=method
             ),
         }

@@ -17,7 +17,7 @@ _HEADERS = {
 }
 
 
-class Told(str):
+class Translatable(str):
     """A message that pages show in their reader's language: a key, with values filled in."""
 
     key: str
@@ -25,10 +25,10 @@ class Told(str):
 
     def __new__(cls, text: str, key: str, **values: object) -> Self:
         """Return a message; as a string, it is the text for programs and logs."""
-        told = super().__new__(cls, text)
-        told.key = key
-        told.values = values
-        return told
+        message = super().__new__(cls, text)
+        message.key = key
+        message.values = values
+        return message
 
 
 class ApiError(Exception):
@@ -65,8 +65,8 @@ def bad_request(what: str, message: str) -> ApiError:
 def unknown_site(slug: str, field: str = "site") -> ApiError:
     """Return the refusal of an unknown slug."""
     text = f"{shown(slug)} is not a site of this server"
-    told = Told(text, "error.unknown_site", slug=shown(slug))
-    return ApiError(HTTPStatus.NOT_FOUND, {field: told})
+    message = Translatable(text, "error.unknown_site", slug=shown(slug))
+    return ApiError(HTTPStatus.NOT_FOUND, {field: message})
 
 
 def unavailable(message: str) -> ApiError:

@@ -237,9 +237,9 @@ class Fetcher:
             raise FetchError(f"{host} has no address: {reason(error)}") from None
         if not addresses:
             raise FetchError(f"{host} has no address")
-        if host not in self._private and (found := first_not_public(addresses)):
+        if host not in self._private and (refused := first_not_public(addresses)):
             raise FetchError(
-                f"{host} has the address {found}, which is not public; LUOT_FETCH_PRIVATE names"
+                f"{host} has the address {refused}, which is not public; LUOT_FETCH_PRIVATE names"
                 " hosts that may"
             )
         return addresses[:MOST_ADDRESSES]
@@ -254,5 +254,5 @@ def _joined(url: str, location: str) -> str:
 
 async def _system_addresses(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(where[0]) for *_, where in found))
+    resolved = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(where[0]) for *_, where in resolved))

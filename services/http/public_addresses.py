@@ -44,10 +44,10 @@ def is_public(address: str) -> bool:
 
     IPv6 addresses that stand for an IPv4 one are not. Raises ValueError if it is not an address.
     """
-    found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv4Address):
-        return not any(found in network for network in _REFUSED_V4)
-    return found in _PUBLIC_V6 and not any(found in network for network in _REFUSED_V6)
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return not any(parsed in network for network in _REFUSED_V4)
+    return parsed in _PUBLIC_V6 and not any(parsed in network for network in _REFUSED_V6)
 
 
 def first_not_public(addresses: Sequence[str]) -> str | None:

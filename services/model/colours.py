@@ -21,8 +21,8 @@ class Colours(NamedTuple):
 
 def hexadecimal(text: str) -> str:
     """Return a colour as `#aabbcc`; ValueError if it is not one."""
-    found = _HEX.fullmatch(text)
-    if found is None:
+    match = _HEX.fullmatch(text)
+    if match is None:
         raise ValueError("expected a colour of 3 or 6 hexadecimal digits, such as b3140c")
-    digits = found[1].lower()
+    digits = match[1].lower()
     return "#" + (digits if len(digits) == 6 else "".join(digit * 2 for digit in digits))

@@ -7,7 +7,7 @@ names and values for an option. If none of them sets it, the default is given he
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -37,7 +37,7 @@ class Theme(StrEnum):
 
 
 class Preset(StrEnum):
-    """Looks that are at home on portals of these systems."""
+    """The look of the block, for portals of these systems."""
 
     PLAIN = "plain"
     LIFERAY = "liferay"
@@ -51,7 +51,7 @@ class Preset(StrEnum):
 
 
 class Format(StrEnum):
-    """How thousands are parted: 8307145, 8.307.145, 8,307,145, or with a narrow space."""
+    """The thousands separator: 8307145, 8.307.145, 8,307,145, or with a narrow space."""
 
     PLAIN = "plain"
     DOT = "dot"
@@ -60,7 +60,7 @@ class Format(StrEnum):
 
 
 class Icons(StrEnum):
-    """What stands before the label of a line: nothing, a drawing, or one on a tile."""
+    """The icon before the label of a line: none, a drawing, or one on a tile."""
 
     NONE = "none"
     LINE = "line"
@@ -77,7 +77,7 @@ class Layout(StrEnum):
 
 
 class Gap(StrEnum):
-    """Where a gap parts the lines: nowhere, or after those of who is online."""
+    """The gap between lines: none, or one after those about who is online."""
 
     NONE = "none"
     ONLINE = "online"
@@ -116,18 +116,40 @@ VIEWS: Mapping[Lang, str] = {Lang.VI: "Lượt xem", Lang.EN: "Views"}
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
-CHOICES: dict[str, type[StrEnum]] = {
-    "lang": Lang,
-    "theme": Theme,
-    "preset": Preset,
-    "format": Format,
-    "icons": Icons,
-    "layout": Layout,
-    "odometer": Odometer,
-    "wording": Wording,
-    "gap": Gap,
+class Choice(NamedTuple):
+    """An option of a block that takes one of a few values.
+
+    about  what it sets
+    more   what else to know; '' for nothing
+    """
+
+    values: type[StrEnum]
+    about: str
+    more: str = ""
+
+    @property
+    def description(self) -> str:
+        """What it sets, and what else to know."""
+        return f"{self.about}; {self.more}" if self.more else self.about
+
+
+CHOICES: Mapping[str, Choice] = {
+    "lang": Choice(Lang, "language of labels and heading"),
+    "theme": Choice(Theme, "theme", "auto follows the reader's system"),
+    "preset": Choice(Preset, "look of the block, for portals of this system"),
+    "format": Choice(
+        Format, "thousands separator", "plain is none; by default, that of the language"
+    ),
+    "icons": Choice(Icons, "icon before each label"),
+    "layout": Choice(Layout, "layout of the lines", "inline is one line"),
+    "odometer": Choice(Odometer, "style of the digits"),
+    "wording": Choice(
+        Wording, "set of lines and Vietnamese labels", "applies where lines or labels are not set"
+    ),
+    "gap": Choice(
+        Gap, "gap after the lines about who is online", "by default, as with the wording"
+    ),
 }
-"""The options of a block that take one of a few values."""
 
 
 class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -63,11 +63,11 @@ class GroupTree:
 
     @cached_property
     def _of_site(self) -> dict[str, list[Group]]:
-        found: dict[str, list[Group]] = {}
+        by_site: dict[str, list[Group]] = {}
         for group in self.by_slug.values():
             for name in group.sites:
-                found.setdefault(name, []).append(group)
-        return found
+                by_site.setdefault(name, []).append(group)
+        return by_site
 
     def default_period(self, name: str) -> DefaultPeriod:
         """Return the default period that a site gets from its groups, by the name it is kept under.

@@ -50,8 +50,8 @@ class PageAliases:
 
     def addresses_of(self, page: str) -> tuple[str, ...]:
         """Return every path that counts as a page, the page first."""
-        found = (page, *filter(None, (one.address_of(page) for one in self.ordered)))
-        return tuple(dict.fromkeys(path for path in found if self.page_of(path) == page)) or (page,)
+        paths = (page, *filter(None, (one.address_of(page) for one in self.ordered)))
+        return tuple(dict.fromkeys(path for path in paths if self.page_of(path) == page)) or (page,)
 
     def addresses_below(self, stem: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the paths that count as pages that begin with `stem`, besides those pages.
@@ -82,7 +82,7 @@ def checked(aliases: Sequence[PageAlias], counted: Callable[[str], str]) -> tupl
 
     counted  returns a path as the site counts it
     """
-    found: dict[str, PageAlias] = {}
+    by_address: dict[str, PageAlias] = {}
     for one in aliases:
         address, page = _counted(one.address, counted), _counted(one.page, counted)
         if address.endswith(BELOW) != page.endswith(BELOW):
@@ -92,23 +92,22 @@ def checked(aliases: Sequence[PageAlias], counted: Callable[[str], str]) -> tupl
             )
         if address == page:
             raise ValueError(f"page_aliases: {one.address!r} is the page itself")
-        if address in found:
+        if address in by_address:
             raise ValueError(f"page_aliases: {one.address!r} is there twice")
-        found[address] = PageAlias(address, page)
-    if sum(address.endswith(BELOW) for address in found) > MAX_BELOW:
+        by_address[address] = PageAlias(address, page)
+    if sum(address.endswith(BELOW) for address in by_address) > MAX_BELOW:
         raise ValueError(f"page_aliases: more than {MAX_BELOW} end with {BELOW!r}")
-    if sum(len(path.encode()) for one in found.values() for path in (one.address, one.page)) > (
-        MAX_BYTES
-    ):
+    paths = (path for one in by_address.values() for path in (one.address, one.page))
+    if sum(len(path.encode()) for path in paths) > MAX_BYTES:
         raise ValueError(f"page_aliases: more than {MAX_BYTES} bytes of paths")
-    ready = PageAliases(found.values())
-    for one in found.values():
+    ready = PageAliases(by_address.values())
+    for one in by_address.values():
         page = one.page.removesuffix("*") + "x" if one.page.endswith(BELOW) else one.page
         if (further := ready.page_of(page)) != page:
             raise ValueError(
                 f"page_aliases: {one.page!r} counts as another page itself ({further!r}); name that"
             )
-    return tuple(found.values())
+    return tuple(by_address.values())
 
 
 def _counted(given: str, counted: Callable[[str], str]) -> str:

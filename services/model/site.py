@@ -1,6 +1,7 @@
 """A site: one portal, named by a slug."""
 
 import re
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -206,6 +207,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     def zone_at(self, at_ms: int) -> str:
         """Return the time zone that applies at an instant."""
         return self.timezone if at_ms >= self.timezone_from else self.timezone_before
+
+    def local(self, at_ms: int) -> datetime:
+        """Return an instant, in ms since 1970, as a time in the zone that applies then."""
+        return datetime.fromtimestamp(at_ms / 1000, zone(self.zone_at(at_ms)))
 
     def day_of(self, at_ms: int) -> int:
         """Return the site's day at an instant; days never go back, even if the zone changes."""

@@ -73,7 +73,7 @@ def told() -> set[str]:
         call
         for module in services.rglob("*.py")
         for call in ast.walk(ast.parse(module.read_text("utf-8")))
-        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Told"
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Translatable"
     ]
     keys = [call.args[1] for call in calls]
     return {str(key.value) for key in keys if isinstance(key, ast.Constant)}

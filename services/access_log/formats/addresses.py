@@ -43,9 +43,9 @@ def reader_of(text: str, connection: str, named: bool) -> str:
     A field that was `named` by the operator may hold something else that tells readers apart, such
     as a host name.
     """
-    found = forwarded_for(text)
-    if found or not named:
-        return found or connection
+    forwarded = forwarded_for(text)
+    if forwarded or not named:
+        return forwarded or connection
     says_nothing = all(part.strip().lower() in _NOBODY for part in text.split(","))
     return connection if says_nothing else text
 

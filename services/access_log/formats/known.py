@@ -34,12 +34,12 @@ def recognise(lines: Sequence[bytes]) -> str | None:
     best, most = None, 0
     requests = 0
     for name in NAMES:
-        found = named(name)
+        candidate = named(name)
         read = notes = 0
         for line in lines:
-            if found.is_note(line):
+            if candidate.is_note(line):
                 notes += 1
-            elif found.strict(line):
+            elif candidate.strict(line):
                 read += 1
         if read > most:
             best, most, requests = name, read, len(lines) - notes
@@ -48,11 +48,11 @@ def recognise(lines: Sequence[bytes]) -> str | None:
 
 def ready(name: str, reader: str | None, lines: Sequence[bytes]) -> LogFormat:
     """Return a format that has read the first lines, so it knows its fields. Raises FormatError."""
-    found = named(name, reader)
+    log_format = named(name, reader)
     for line in lines:
-        if not found.is_note(line):
-            found.read(line)
-    return found
+        if not log_format.is_note(line):
+            log_format.read(line)
+    return log_format
 
 
 __all__ = ["NAMES", "FormatError", "LogFormat", "named", "ready", "recognise"]

@@ -202,12 +202,12 @@ def _pattern(role: str, before: str, after: str) -> str:
 
 def _following(text: str) -> list[re.Match[str]]:
     """Return the variables at the beginning of a text, with nothing between them."""
-    found: list[re.Match[str]] = []
+    matches: list[re.Match[str]] = []
     at = 0
     while match := _VARIABLE.match(text, at):
-        found.append(match)
+        matches.append(match)
         at = match.end()
-    return found
+    return matches
 
 
 def _word(end: str, following: list[str]) -> str:

@@ -52,8 +52,8 @@ class W3cFormat(LogFormat):
         self._width = len(names)
         self._who = -1
         if self._reader is None:
-            found = [self._places[name] for name in _FORWARDED if name in self._places]
-            self._who = found[0] if found else -1
+            columns = [self._places[name] for name in _FORWARDED if name in self._places]
+            self._who = columns[0] if columns else -1
         elif self._reader == LAST:
             self._who = self._width - 1
         elif self._reader != CONNECTION:

@@ -16,7 +16,7 @@ from services.api.access.client_address import ClientAddresses
 from services.api.access.header_sign_in import HeaderSignIn
 from services.api.access.last_used import TokenLastUsed
 from services.api.access.principal import Principal
-from services.http.errors import ApiError, Told, unavailable
+from services.http.errors import ApiError, Translatable, unavailable
 from services.model.account import ALL_SITES, Role, User
 from services.runtime.outage import Outage
 from services.settings import Secret
@@ -37,7 +37,9 @@ class MustEnrolError(ApiError):
 
     def __init__(self) -> None:
         text = "an owner asks you for a second factor; turn it on: PUT /api/admin/second-factor"
-        super().__init__(HTTPStatus.FORBIDDEN, {"second_factor": Told(text, "error.must_enrol")})
+        super().__init__(
+            HTTPStatus.FORBIDDEN, {"second_factor": Translatable(text, "error.must_enrol")}
+        )
 
 
 class Authenticator:

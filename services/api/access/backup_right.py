@@ -1,4 +1,4 @@
-"""Who may take a backup: it holds everything, so a browser that was left open does not do."""
+"""Who may take a backup: it holds everything, so a browser that was left open is not enough."""
 
 from http import HTTPStatus
 

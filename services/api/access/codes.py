@@ -41,12 +41,12 @@ def step_of(secret: str, code: str, now: float) -> int | None:
     totp = pyotp.TOTP(secret)
     present = int(now) // STEP_SECONDS
     given = _plain(code).encode()
-    found = None
+    matched = None
     for near in _NEAR:
         expected = totp.generate_otp(present + near).encode()
         if hmac.compare_digest(expected, given):
-            found = present + near
-    return found
+            matched = present + near
+    return matched
 
 
 def new_recovery_codes() -> list[str]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from services import metrics
 from services.api.access.client_address import ClientAddresses
 from services.api.access.group_roles import GroupRoles, OutsidePerson
-from services.http.errors import ApiError, Told
+from services.http.errors import ApiError, Translatable
 from services.runtime.outage import Outage
 
 PREFIX = "header "
@@ -75,11 +75,13 @@ class HeaderSignIn:
                 logging.ERROR,
             )
             text = "the proxy that says who you are is not in LUOT_TRUSTED_PROXIES"
-            raise ApiError(HTTPStatus.FORBIDDEN, {"sign_in": Told(text, "header.untrusted")})
+            raise ApiError(
+                HTTPStatus.FORBIDDEN, {"sign_in": Translatable(text, "header.untrusted")}
+            )
         name = self._name(request)
         if name is None or len(name) > MAX_NAME:
             text = f"{settings.user} is there more than once, or too long; the proxy must set it"
-            raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Told(text, "header.twice")})
+            raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Translatable(text, "header.twice")})
         self._refused.ends()
         if not name:
             return None

@@ -31,11 +31,11 @@ def known(request: Request, secure: bool, user: User | None, now: float) -> str 
 
     For an unknown name, it does the same work.
     """
-    found = None
+    matched = None
     for proof in _proofs(request, secure):
         browser = _checked(proof, user or _NOBODY, now)
-        found = browser if found is None else found
-    return None if user is None else found
+        matched = browser if matched is None else matched
+    return None if user is None else matched
 
 
 def remember(request: Request, response: Response, secure: bool, user: User, now: float) -> None:

@@ -14,7 +14,7 @@ from services.api.access.group_roles import Granted, OutsidePerson
 from services.api.access.principal import Principal
 from services.api.access.users import public_fields
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, Told, shown, unavailable
+from services.http.errors import ApiError, Translatable, shown, unavailable
 from services.model.account import ALL_SITES, NAME_PATTERN, Role, User
 from services.state.errors import StateError
 
@@ -76,15 +76,17 @@ class OutsideAccounts:
             text = (
                 f"{shown(name)} cannot be the name of an account; expected a-z, 0-9 and . _ @ + -"
             )
-            raise ApiError(HTTPStatus.FORBIDDEN, {"name": Told(text, "outside.name", name=name)})
+            raise ApiError(
+                HTTPStatus.FORBIDDEN, {"name": Translatable(text, "outside.name", name=name)}
+            )
         accounts = self._authenticator.accounts
         async with accounts.changing():
             if (known := self.found(person.identity)) is not None:
                 return known
             if name in accounts.users:
                 text = f"{name} is an account of somebody else here; an owner can remove it"
-                told = Told(text, "outside.taken", name=name)
-                raise ApiError(HTTPStatus.CONFLICT, {"name": told})
+                message = Translatable(text, "outside.taken", name=name)
+                raise ApiError(HTTPStatus.CONFLICT, {"name": message})
             user = User(
                 name=name,
                 password="",
@@ -131,5 +133,5 @@ def _who(person: OutsidePerson) -> Principal:
 
 def _no_role(person: OutsidePerson) -> ApiError:
     text = f"{person.name} is in no group that may do anything here"
-    told = Told(text, "outside.no_role", name=person.name)
-    return ApiError(HTTPStatus.FORBIDDEN, {"sign_in": told})
+    message = Translatable(text, "outside.no_role", name=person.name)
+    return ApiError(HTTPStatus.FORBIDDEN, {"sign_in": message})

@@ -95,8 +95,8 @@ class OwnAccounts:
             before = entries[:1]
         for entry in before:
             details = msgspec.json.decode(entry.after, type=dict[str, str | bool])
-            found = [str(details.get(name, "")) for name in ("browser", "os", "country")]
-            return LastSignIn(entry.at, Origin(*found))
+            fields = [str(details.get(name, "")) for name in ("browser", "os", "country")]
+            return LastSignIn(entry.at, Origin(*fields))
         return None
 
     async def _refused(self, name: str, since: int) -> int:

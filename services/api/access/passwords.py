@@ -9,7 +9,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.api.access import weak_passwords
-from services.http.errors import Told, unavailable
+from services.http.errors import Translatable, unavailable
 
 MIN_LENGTH = 10
 MAX_LENGTH = 200
@@ -31,7 +31,7 @@ _NOBODY = (
 """The hash of no password; checking one against it takes as long as any other."""
 
 
-def check(name: str, password: str, sites: Iterable[str] = ()) -> Told | None:
+def check(name: str, password: str, sites: Iterable[str] = ()) -> Translatable | None:
     """Return why a password is not allowed, without quoting it; None if it is allowed.
 
     sites  names and hosts of the user's sites, which attackers try first
@@ -39,16 +39,20 @@ def check(name: str, password: str, sites: Iterable[str] = ()) -> Told | None:
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         number = len(password)
         text = f"{number} characters; expected {MIN_LENGTH} to {MAX_LENGTH}, and any of them"
-        return Told(text, "password.length", number=number, least=MIN_LENGTH, most=MAX_LENGTH)
+        return Translatable(
+            text, "password.length", number=number, least=MIN_LENGTH, most=MAX_LENGTH
+        )
     if name.casefold() in (password.casefold(), password.casefold()[::-1]):
-        return Told("it is the name; expected something that nobody guesses", "password.name")
+        return Translatable(
+            "it is the name; expected something that nobody guesses", "password.name"
+        )
     if weak_passwords.is_weak(password, (name, *sites)):
         text = (
             "it is among those that are tried first: a common password, a name, a place, a date"
             " or a telephone number, also with digits or signs added; expected for example four"
             " words that do not belong together"
         )
-        return Told(text, "password.weak")
+        return Translatable(text, "password.weak")
     return None
 
 

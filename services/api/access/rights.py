@@ -81,8 +81,8 @@ class Rights:
 
     def existing(self, places: Iterable[str]) -> tuple[str, ...]:
         """Return the existing places, sorted, with sites by their current slugs."""
-        kept = map(self._kept, places)
-        return tuple(sorted({place for place in kept if place is not None}))
+        known = map(self._kept, places)
+        return tuple(sorted({place for place in known if place is not None}))
 
     def _kept(self, place: str) -> str | None:
         if place.startswith(GROUP_PLACE):

@@ -119,7 +119,7 @@ def admit(request: Request, who: Principal | None, needed: Needed) -> Principal:
     return who
 
 
-def _asking(request: Request) -> Principal:
+def _principal(request: Request) -> Principal:
     principal: Principal = request.scope[_PRINCIPAL]
     return principal
 
@@ -133,7 +133,7 @@ def site_of(registry: Callable[[], Registry]) -> Callable[[str], Site]:
     return site
 
 
-Who = Annotated[Principal, Depends(_asking)]
+Who = Annotated[Principal, Depends(_principal)]
 """Who uses a route of `AdminRoute`."""
 
 

@@ -13,7 +13,7 @@ from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
 from services.api.access.principal import Principal
-from services.http.errors import ApiError, Told, bad_request, shown
+from services.http.errors import ApiError, Translatable, bad_request, shown
 from services.model.account import User
 from services.state.errors import StateError
 from services.state.state import State
@@ -51,7 +51,7 @@ class SecondFactors:
             return None
         async with self._accounts.changing():
             user = self._known(user.name)
-            left = tuple(kept for kept in user.recovery_codes if kept != digest)
+            left = tuple(one for one in user.recovery_codes if one != digest)
             if left == user.recovery_codes:
                 return None
             await self._accounts.save_user(msgspec.structs.replace(user, recovery_codes=left))
@@ -66,7 +66,7 @@ class SecondFactors:
             raise bad_request("secret", f"expected {codes.SECRET_LENGTH} letters of base 32")
         step = codes.step_of(secret, code, self._clock())
         if step is None:
-            raise bad_request("code", Told("this is not the code of now", "second.wrong"))
+            raise bad_request("code", Translatable("this is not the code of now", "second.wrong"))
         recovery = codes.new_recovery_codes()
         async with self._accounts.changing():
             user = self._known(who.name)
@@ -93,7 +93,9 @@ class SecondFactors:
             user = self._enrolled(who.name)
             if user.second_factor_required:
                 text = "an owner asks you for a second factor; it stays on"
-                raise ApiError(HTTPStatus.FORBIDDEN, {"second_factor": Told(text, "second.stays")})
+                raise ApiError(
+                    HTTPStatus.FORBIDDEN, {"second_factor": Translatable(text, "second.stays")}
+                )
             async with self._audit.recorded(who, "second_factor.off", who.name):
                 await self._accounts.save_user(_without(user))
 
@@ -115,7 +117,9 @@ class SecondFactors:
         """
         if who.kind == "user" and who.name == name:
             text = "this is yours; turn it off with your password"
-            raise ApiError(HTTPStatus.CONFLICT, {"second_factor": Told(text, "second.yours")})
+            raise ApiError(
+                HTTPStatus.CONFLICT, {"second_factor": Translatable(text, "second.yours")}
+            )
         async with self._accounts.changing():
             user = self._enrolled(name)
             async with self._audit.recorded(who, "second_factor.reset", name):
@@ -137,7 +141,9 @@ class SecondFactors:
         user = self._known(name)
         if not user.second_factor:
             text = f"{name} has no second factor"
-            raise ApiError(HTTPStatus.CONFLICT, {"second_factor": Told(text, "second.none")})
+            raise ApiError(
+                HTTPStatus.CONFLICT, {"second_factor": Translatable(text, "second.none")}
+            )
         return user
 
 

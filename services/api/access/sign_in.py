@@ -17,7 +17,7 @@ from services.api.access.principal import Principal
 from services.api.access.second_factors import Proof, SecondFactors
 from services.api.access.throttle import Guesser, Throttle
 from services.api.access.trail import UNKNOWN, Occasion, Trail
-from services.http.errors import ApiError, Told, unavailable
+from services.http.errors import ApiError, Translatable, unavailable
 from services.model.account import User
 from services.state.errors import StateError
 from services.state.half_sign_ins import HalfSignIns
@@ -57,7 +57,9 @@ class CodeNeededError(ApiError):
 
     def __init__(self, half: str) -> None:
         text = "this account has a second factor; expected a code of it as well"
-        super().__init__(HTTPStatus.UNAUTHORIZED, {"code": Told(text, "sign_in.code.needed")})
+        super().__init__(
+            HTTPStatus.UNAUTHORIZED, {"code": Translatable(text, "sign_in.code.needed")}
+        )
         self.half = half
 
 
@@ -115,7 +117,7 @@ class SignInService:
             user = None if begun is None else authenticator.accounts.users.get(begun.user)
             if begun is None or user is None or user.stamp != begun.stamp:
                 text = "it took too long; sign in again from the beginning"
-                raise ApiError(HTTPStatus.GONE, {"sign_in": Told(text, "sign_in.late")})
+                raise ApiError(HTTPStatus.GONE, {"sign_in": Translatable(text, "sign_in.late")})
             proof = await self._proved_twice(request, user, code) if user.second_factor else None
             await self._half.end(half)
             return await self._begin(request, user, proof)
@@ -208,7 +210,9 @@ class SignInService:
         if proof is None:
             self._refuse(user, "wrong_code")
             text = "this code is wrong, or was used before"
-            raise ApiError(HTTPStatus.UNAUTHORIZED, {"code": Told(text, "sign_in.code.wrong")})
+            raise ApiError(
+                HTTPStatus.UNAUTHORIZED, {"code": Translatable(text, "sign_in.code.wrong")}
+            )
         await self._throttle.succeeded(counted)
         return proof
 
@@ -247,5 +251,6 @@ class SignInService:
 def wrong() -> ApiError:
     """Return the refusal of a name and a password, the same whichever is wrong."""
     return ApiError(
-        HTTPStatus.UNAUTHORIZED, {"sign_in": Told("name or password is wrong", "sign_in.wrong")}
+        HTTPStatus.UNAUTHORIZED,
+        {"sign_in": Translatable("name or password is wrong", "sign_in.wrong")},
     )

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import NamedTuple
 
-from services.http.errors import ApiError, Told
+from services.http.errors import ApiError, Translatable
 from services.state.sign_in_attempts import AttemptLimit, CountedAttempt, SignInAttempts
 from services.state.state import State
 
@@ -94,7 +94,7 @@ class Throttle:
             text = f"too many attempts; try again in {seconds} seconds"
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                {"sign_in": Told(text, "sign_in.throttled", count=seconds)},
+                {"sign_in": Translatable(text, "sign_in.throttled", count=seconds)},
                 {"Retry-After": str(seconds)},
             )
         return counted

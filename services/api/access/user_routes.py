@@ -97,8 +97,8 @@ def router(users: Callable[[], Users], factors: Callable[[], SecondFactors]) -> 
         given = changes.model_fields_set
         role = changes.role if "role" in given else None
         sites = changes.sites if "sites" in given else None
-        asked = "second_factor_required" in given
-        required = changes.second_factor_required if asked else None
+        is_given = "second_factor_required" in given
+        required = changes.second_factor_required if is_given else None
         return out(await users().edit(who, name, role, sites, required))
 
     @routes.put("/{name}/password", status_code=HTTPStatus.NO_CONTENT)

@@ -17,7 +17,7 @@ from services.api.access.authenticator import Authenticator
 from services.api.access.passwords import Passwords
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.http.errors import ApiError, Translatable, bad_request, shown, unavailable
 from services.model.account import ALL_SITES, Role, User
 from services.state.errors import StateError
 
@@ -128,7 +128,9 @@ class Users:
         known = self._known(name)
         if known.identity:
             text = f"{name} signs in elsewhere, and has no password here"
-            raise ApiError(HTTPStatus.CONFLICT, {"password": Told(text, "outside.no_password")})
+            raise ApiError(
+                HTTPStatus.CONFLICT, {"password": Translatable(text, "outside.no_password")}
+            )
         hashed = await self._hashed(name, password, known.sites)
         async with self._accounts.changing():
             user = msgspec.structs.replace(

@@ -50,14 +50,14 @@ def _guesses(password: str, inputs: Sequence[str]) -> int:
 
 def _inputs(known: Iterable[str]) -> list[str]:
     """Return what is known, in the forms in which it appears in passwords."""
-    found: dict[str, None] = {}
+    inputs: dict[str, None] = {}
     for text in known:
         folded = _folded(text)
         wholes = [_SEPARATORS.sub("", one) for one in (folded, folded.partition("@")[0])]
         for part in (*wholes, *_SEPARATORS.split(folded)):
             if len(part) > 2:
-                found[part] = None
-    return list(found)
+                inputs[part] = None
+    return list(inputs)
 
 
 def _folded(text: str) -> str:

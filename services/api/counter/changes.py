@@ -96,9 +96,9 @@ class SiteChanges:
 
     def _heard(self, began: float) -> float:
         """Return until when it is believed that every change since then was announced."""
-        if not self.told or any(told.since > began for told in self.told):
+        if not self.told or any(partition.since > began for partition in self.told):
             return -inf
-        return min([told.until for told in self.told])
+        return min([partition.until for partition in self.told])
 
 
 class Changes:
@@ -133,8 +133,8 @@ class Changes:
         now = self._monotonic()
         believed = notice is not None and self._readable()
         if not believed:
-            for told in self._told:
-                told.doubt()
+            for each in self._told:
+                each.doubt()
         if notice is None:
             return False
         for partition in notice.partitions if believed else ():
@@ -170,7 +170,7 @@ class Changes:
     def told_partitions(self) -> int:
         """Return the number of partitions whose changes are announced."""
         now = self._monotonic()
-        return sum(told.until > now for told in self._told)
+        return sum(partition.until > now for partition in self._told)
 
     def of(self, name: str) -> SiteChanges:
         """Return what is known about the changes of a site, by the name it is kept under."""

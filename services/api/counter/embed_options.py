@@ -73,7 +73,7 @@ def _display(given: dict[str, str]) -> Display:
     labels: dict[str, str] = {}
     for name, value in given.items():
         if name in CHOICES:
-            fields[name] = parameters.one_of(name, value, list(CHOICES[name]))
+            fields[name] = parameters.one_of(name, value, list(CHOICES[name].values))
         elif name == "lines":
             fields[name] = [parameters.one_of(name, line, list(Line)) for line in _split(value)]
         elif name == "digits":

@@ -46,11 +46,11 @@ class Values(Generic[K, V]):
 
     def put(self, key: K, loaded: Loaded[V]) -> None:
         """Keep a value, evicting the least recently loaded if needed."""
-        kept, other = self._worthy, self._worthless
+        cache, other = self._worthy, self._worthless
         if not self._worth(loaded.value):
-            kept, other = other, kept
+            cache, other = other, cache
         other.pop(key)
-        kept.put(key, loaded, self._size(key, loaded.value))
+        cache.put(key, loaded, self._size(key, loaded.value))
 
     def pop(self, key: K) -> None:
         """Forget a value."""

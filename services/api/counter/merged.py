@@ -42,13 +42,13 @@ class Merged:
     ) -> dict[CounterKey, SiteNumbers]:
         """Return the numbers of counters, by the name that their site is kept under."""
         parts = self._of_sites(keys)
-        found = await _read(parts, read)
+        readings = await _read(parts, read)
         return {
-            key: found[key]
+            key: readings[key]
             if len(of.keys) == 1
-            else SiteNumbers.sum_of(of.site, [found[part] for part in of.keys])
+            else SiteNumbers.sum_of(of.site, [readings[part] for part in of.keys])
             for key, of in parts.items()
-            if all(part in found for part in of.keys)
+            if all(part in readings for part in of.keys)
         }
 
     async def pages(
@@ -56,11 +56,11 @@ class Merged:
     ) -> dict[PageKey, PageReading]:
         """Return the views of pages, by site, or the name of its downloads, and path."""
         parts = self._of_pages(keys)
-        found = await _read(parts, read)
+        readings = await _read(parts, read)
         return {
-            key: reduce(PageReading.plus, [found[part] for part in of.keys])
+            key: reduce(PageReading.plus, [readings[part] for part in of.keys])
             for key, of in parts.items()
-            if all(part in found for part in of.keys)
+            if all(part in readings for part in of.keys)
         }
 
     def online_of(self, site: Site) -> list[Site]:

@@ -73,20 +73,20 @@ class PublicPages:
         # A page cannot have more visitors than views.
         views = {path: of_page for path, of_page in pages if of_page >= min_visitors}
         keys = {path: _key(" ".join(sites), length, min_visitors, path) for path in views}
-        enough, asked = set(), []
+        enough, requested = set(), []
         for path, key in keys.items():
             is_enough, until = self._known.get(key, (False, 0.0))
             if until <= now:
-                asked.append(path)
+                requested.append(path)
             elif is_enough:
                 enough.add(path)
-        if asked:
-            found = await queries_top.readers(self._store, sites, days, asked, aliases)
-            for path in asked:
-                visitors, held = found.get(path, queries_top.PageReaders(0, 0))
+        if requested:
+            readers = await queries_top.readers(self._store, sites, days, requested, aliases)
+            for path in requested:
+                visitors, kept_views = readers.get(path, queries_top.PageReaders(0, 0))
                 # Views whose raw hits are no longer kept cannot be checked; they are not held
                 # against the page.
-                is_enough = visitors + max(0, views[path] - held) >= min_visitors
+                is_enough = visitors + max(0, views[path] - kept_views) >= min_visitors
                 self._remember(keys[path], is_enough, now)
                 if is_enough:
                     enough.add(path)
@@ -100,5 +100,5 @@ class PublicPages:
 
 
 def _key(site: str, days: int, min_visitors: int, path: str) -> bytes:
-    told = f"{site} {days} {min_visitors} {path}"
-    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    text = f"{site} {days} {min_visitors} {path}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -43,7 +43,7 @@ def one_of(name: str, value: str, known: Sequence[str]) -> str:
     return value
 
 
-class Asked(NamedTuple):
+class CounterQuery(NamedTuple):
     """What a request for the counter asks for; pages and files as path as given → as counted."""
 
     metric: Metric
@@ -51,15 +51,15 @@ class Asked(NamedTuple):
     files: dict[str, str]
 
 
-def parse(query: bytes, site: Site) -> Asked:
+def parse(query: bytes, site: Site) -> CounterQuery:
     """Return what is asked for. Raises ApiError."""
-    asked = Asked(site.measure(), {}, {})
+    requested = CounterQuery(site.measure(), {}, {})
     for name, value in fields(query) if query else ():
         if name == "metric":
-            asked = asked._replace(metric=site.measure(metric(value)))
+            requested = requested._replace(metric=site.measure(metric(value)))
         elif name in _PATHS:
-            getattr(asked, _PATHS[name])[value] = paths.counted(value, site)
+            getattr(requested, _PATHS[name])[value] = paths.counted(value, site)
     for name, field in _PATHS.items():
-        if (number := len(getattr(asked, field))) > paths.MAX_PATHS:
+        if (number := len(getattr(requested, field))) > paths.MAX_PATHS:
             raise bad_request(name, f"{number} paths; expected at most {paths.MAX_PATHS}")
-    return asked
+    return requested

@@ -35,9 +35,9 @@ class PeakReader:
         measured, resets = await queries.peaks(self._store, sites, days)
         if not resets:
             return measured
-        asked = [(site, day, version) for (site, day), version in resets.items()]
-        recounts = await self._recounts.get_many(asked)
-        for site, day, version in asked:
+        keys = [(site, day, version) for (site, day), version in resets.items()]
+        recounts = await self._recounts.get_many(keys)
+        for site, day, version in keys:
             measured.pop((site, day), None)
             recount = recounts.get((site, day, version))
             if recount is not None and recount.value is not None:
@@ -47,6 +47,6 @@ class PeakReader:
     async def _recount(self, resets: Sequence[_Reset]) -> dict[_Reset, OnlinePeak | None]:
         counted: dict[_Reset, OnlinePeak | None] = {}
         for site, day, version in resets:
-            found = await peaks.recount(self._store, site, day)
-            counted[site, day, version] = None if found is None else OnlinePeak(*found)
+            peak = await peaks.recount(self._store, site, day)
+            counted[site, day, version] = None if peak is None else OnlinePeak(*peak)
         return counted

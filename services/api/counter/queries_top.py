@@ -121,7 +121,7 @@ async def readers(
     """
     page, of_aliases = page_column(aliases)
     ready = PageAliases(aliases)
-    found: dict[str, PageReaders] = {}
+    by_path: dict[str, PageReaders] = {}
     for site in sites:
         parameters: dict[str, object] = {
             "site": site,
@@ -132,9 +132,9 @@ async def readers(
         left = await corrections.left(store, parameters)
         statement = _READERS.format(left=left, page=page)
         for path, visitors, views in await store.execute(statement, parameters | of_aliases):
-            before = found.get(path, PageReaders(0, 0))
-            found[path] = PageReaders(before.visitors + visitors, before.views + views)
-    return found
+            before = by_path.get(path, PageReaders(0, 0))
+            by_path[path] = PageReaders(before.visitors + visitors, before.views + views)
+    return by_path
 
 
 def _without(hidden: Sequence[str]) -> tuple[str, dict[str, object]]:

@@ -132,8 +132,8 @@ class Counters:
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
         site = self.site(request.path_params["site"])
-        asked = parameters.parse(request.scope["query_string"], site)
-        answer, inputs = await self.answer(site, *asked)
+        requested = parameters.parse(request.scope["query_string"], site)
+        answer, inputs = await self.answer(site, *requested)
         return self.responses.respond(
             request, answer.body, answer.etag, HEADERS, "application/json", inputs
         )
@@ -172,13 +172,13 @@ class Counters:
             STALE_ANSWERS.inc()
             answer = await self._last_good(shown, pages)
         today = self._reader.today(site) if pages.stale else None
-        for field, asked in (("paths", views), ("downloads", downloads)):
-            if asked:
+        for field, requested in (("paths", views), ("downloads", downloads)):
+            if requested:
                 answer = answer.with_more(
                     field,
                     {
                         given: page.numbers(page.day if today is None else today, field)
-                        for given, key in asked.items()
+                        for given, key in requested.items()
                         if (page := pages.value.get(key)) is not None
                     },
                 )

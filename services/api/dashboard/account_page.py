@@ -27,12 +27,12 @@ async def own_password(page: PageRequest) -> Response:
     try:
         if who.kind != "user":
             raise ApiError(HTTPStatus.BAD_REQUEST, {"name": f"{who.name} has no password"})
-        await dependencies.signing.proved(page.request, who.name, form.raw("current"))
+        await dependencies.sign_in.proved(page.request, who.name, form.raw("current"))
         user = await dependencies.users.set_password(who, who.name, form.raw("password"))
     except ApiError as error:
         return await _account(page, refusal(page, error), error.status)
     response = page.redirect(SIGN_IN)
-    dependencies.signing.remember(page.request, response, user)
+    dependencies.sign_in.remember(page.request, response, user)
     return response
 
 

@@ -25,7 +25,7 @@ from services.api.sites.balances.schemas import WhyReversed
 from services.api.sites.balances.service import Bulk, answered
 from services.api.sites.balances.sheet import MAX_BYTES
 from services.api.sites.balances.table import OldNumbers, require_whole
-from services.http.errors import ApiError, Told, bad_request
+from services.http.errors import ApiError, Translatable, bad_request
 from services.model.lines import PERIODS
 from services.model.site import Metric
 
@@ -42,7 +42,7 @@ async def send(page: PageRequest) -> Response:
             return await _enter(page)
         file = page.form.file
         if file is None:
-            raise bad_request("file", Told("none was chosen", "balances.file.none"))
+            raise bad_request("file", Translatable("none was chosen", "balances.file.none"))
         return await _preview(page, file, _packed(file.content))
     except (ValidationError, ApiError) as error:
         return await balances_with(page, errors_of(error))
@@ -117,8 +117,8 @@ def _entered_before(page: PageRequest, bulk: Bulk) -> ApiError:
     one = next(iter(bulk.entries.values()))
     at = page.t.moment(one.at, page.site.zone_at(one.at))
     text = f"it was entered before, by {one.author}, {at}; nothing changes"
-    told = Told(text, "balances.file.before", author=page.t.actor(one.author), at=at)
-    return ApiError(HTTPStatus.CONFLICT, {"file": told})
+    message = Translatable(text, "balances.file.before", author=page.t.actor(one.author), at=at)
+    return ApiError(HTTPStatus.CONFLICT, {"file": message})
 
 
 def _id_of(content: bytes) -> str:
@@ -131,7 +131,7 @@ def _packed(content: bytes) -> str:
     packed = base64.urlsafe_b64encode(zlib.compress(content, 6)).decode()
     if len(packed) > MAX_KEPT or len(content) > MAX_BYTES:
         text = f"{len(content)} bytes are too many for this page; expected CSV, or several files"
-        raise bad_request("file", Told(text, "balances.file.large"))
+        raise bad_request("file", Translatable(text, "balances.file.large"))
     return packed
 
 

@@ -22,7 +22,7 @@ from services.api.sites.balances.block import (
 )
 from services.api.sites.balances.schemas import BULK_ID_PATTERN, WhyReversed
 from services.api.sites.balances.service import REVERSAL, answered
-from services.http.errors import ApiError, Told, bad_request, shown
+from services.http.errors import ApiError, Translatable, bad_request, shown
 from services.model.calendar import Grain, to_date
 from services.model.display import Look
 from services.model.lines import PERIODS, Line
@@ -54,20 +54,20 @@ async def balances(page: PageRequest) -> Response:
     if not page.parameter("look") or not _may_enter(page):
         return await balances_with(page, {})
     try:
-        found = await _asked(page)
-        if found.added:
-            await _enter(page, found.id, found.added, "-", dry_run=True)
+        entries = await _asked(page)
+        if entries.added:
+            await _enter(page, entries.id, entries.added, "-", dry_run=True)
     except ApiError as error:
         return await balances_with(page, errors_of(error))
-    return await balances_with(page, {}, found)
+    return await balances_with(page, {}, entries)
 
 
 async def block(page: PageRequest) -> Response:
     """Return the block as it will look, as a page for the preview's frame."""
     site, metric = page.site, _metric(page)
-    found = await _asked(page)
+    entries = await _asked(page)
     answer, _ = await page.dependencies.counters.answer(site, metric, {})
-    numbers = msgspec.json.decode(answer.body) | found.after
+    numbers = msgspec.json.decode(answer.body) | entries.after
     look = Look.of(site.display)
     headers = {"Content-Security-Policy": frame.policy(look)}
     return Response(
@@ -88,7 +88,7 @@ async def enter(page: PageRequest) -> Response:
             _, lines = await ledger.page(site, 0, 1)
             if sent.get("lines") != str(lines):
                 text = "something else was entered since the preview; look again"
-                raise ApiError(HTTPStatus.CONFLICT, {"id": Told(text, "balances.changed")})
+                raise ApiError(HTTPStatus.CONFLICT, {"id": Translatable(text, "balances.changed")})
         await _enter(page, name, added, why.reason, dry_run=False)
     except (ValidationError, ApiError) as error:
         return await balances_with(page, errors_of(error))
@@ -108,7 +108,9 @@ async def _enter(
         )
     except ApiError as error:
         if "entries" in error.errors:
-            raise bad_request("entries", Told(error.errors["entries"], "balances.below")) from error
+            raise bad_request(
+                "entries", Translatable(error.errors["entries"], "balances.below")
+            ) from error
         raise
 
 
@@ -168,7 +170,7 @@ async def balances_with(
     end = total if before is None else min(total, before)
     first = max(0, end - LISTED)
     lines, _ = await ledger.page(site, first, max(1, end - first))
-    held, reversed_ids = await ledger.inside(site, lines, _INSIDE)
+    contents, reversed_ids = await ledger.inside(site, lines, _INSIDE)
     metric = _metric(page)
     look = Look.of(site.display)
     labels = {line.value: look.labels[line] for line in PERIODS}
@@ -187,7 +189,7 @@ async def balances_with(
             for line in _in_order(look)
         ],
         found=None if found is None else await _found(page, found, total),
-        rows=[_row(page, line, held, reversed_ids) for line in reversed(lines)],
+        rows=[_row(page, line, contents, reversed_ids) for line in reversed(lines)],
         older=first,
         newer=end < total,
     )

@@ -20,18 +20,18 @@ _FLOAT = re.compile(r"\d+\.\d+")
 class Point(NamedTuple):
     """A point of a chart.
 
-    label   for the tooltip
-    tick    for the axis
-    now     None if it is in the future
-    before  the same point of the previous period; None without one
-    notes   annotations on its days
+    label        for the tooltip
+    tick         for the axis
+    now          None if it is in the future
+    before       the same point of the previous period; None without one
+    annotations  those on its days
     """
 
     label: str
     tick: str
     now: int | None
     before: int | None
-    notes: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
 
 
 class ChartSize(NamedTuple):
@@ -148,7 +148,7 @@ class _Drawing:
             _element("path", self._plot, d=shape, class_="area")
 
     def marks(self, points: Sequence[Point], t: Language, earlier: str) -> None:
-        """Draw a hover target at each point, with its numbers and notes as the title."""
+        """Draw a hover target at each point, with its numbers and annotations as the title."""
         step = self._width / len(points)
         for place, point in enumerate(points):
             if point.now is None:
@@ -162,9 +162,9 @@ class _Drawing:
             tip = f"{point.label}\n{t('chart.now')}: {t.number(point.now)}"
             if point.before is not None:
                 tip += f"\n{earlier}: {t.number(point.before)}"
-            for note in point.notes:
-                tip += f"\n– {note}"
-            if point.notes:
+            for text in point.annotations:
+                tip += f"\n– {text}"
+            if point.annotations:
                 _element("circle", self._plot, cx=x, cy=str(self._height), r="5", class_="noted")
             _element("title", mark).text = tip
 

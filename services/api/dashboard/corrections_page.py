@@ -9,11 +9,11 @@ import msgspec
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from services.api.dashboard.changed_numbers import before_after, changed_numbers
 from services.api.dashboard.corrections_form import CorrectionForm
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.site_page import chip
-from services.api.sites.corrections.preview import BeforeAfter
 from services.api.sites.corrections.query import QueryFields
 from services.api.sites.corrections.schemas import CorrectionFields, WhyFields
 from services.api.sites.corrections.service import CorrectionPreview, NewCorrection
@@ -26,13 +26,6 @@ from services.store.corrections import Correction
 
 LISTED = 50
 _REFUSALS = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-
-class NumberRow(NamedTuple):
-    """A line of the block, and its number before and after, in each measure."""
-
-    line: str
-    numbers: list[tuple[str, str]]
 
 
 class CorrectionRow(NamedTuple):
@@ -58,10 +51,10 @@ async def corrections(page: PageRequest) -> Response:
         return await _page(page, form, None, {})
     try:
         fields = QueryFields.model_validate(form.query())
-        found = await page.dependencies.corrections.preview(page.site, fields)
+        preview = await page.dependencies.corrections.preview(page.site, fields)
     except (ValidationError, ApiError) as error:
         return await _page(page, form, None, mistakes(error, *_REFUSALS))
-    return await _page(page, form, found, {})
+    return await _page(page, form, preview, {})
 
 
 async def make(page: PageRequest) -> Response:
@@ -170,9 +163,7 @@ async def _peak(page: PageRequest, site: Site, day: int) -> PeakOut | None:
 
 def _found(page: PageRequest, site: Site, found: CorrectionPreview) -> dict[str, Any]:
     t, change = page.t, found.change
-    numbers = found.public.numbers
-    measures = sorted(numbers, key=lambda metric: metric is not site.measure())
-    lines = list(next(iter(numbers.values()), {}))
+    numbers = changed_numbers(site, found.public, t)
     total = change.total
     return {
         "id": found.id,
@@ -186,24 +177,15 @@ def _found(page: PageRequest, site: Site, found: CorrectionPreview) -> dict[str,
             for day, taken in sorted(change.days.items())
         ],
         "pages": [
-            (one.path, t.number(one.views), t.number(one.visits), _arrow(page, one.total))
+            (one.path, t.number(one.views), t.number(one.visits), before_after(one.total, t))
             for one in found.public.pages
         ],
         "has_moved": any(one.visits < 0 for one in found.public.pages),
         "more_pages": len(change.pages) - len(found.public.pages),
-        "measures": measures,
-        "numbers": [
-            NumberRow(t.line(line), [_arrow(page, numbers[metric][line]) for metric in measures])
-            for line in lines
-        ],
+        "measures": numbers.measures,
+        "numbers": numbers.rows,
         "unknown": t.number(change.unknown) if change.unknown else "",
     }
-
-
-def _arrow(page: PageRequest, number: BeforeAfter) -> tuple[str, str]:
-    """Return a number before, and after if it differs."""
-    before, after = page.t.number(number.before), page.t.number(number.after)
-    return before, "" if before == after else after
 
 
 def _row(

@@ -16,14 +16,14 @@ from services.api.access.users import Users
 from services.api.counter.routes import Counters
 from services.api.imports.undo import Undoing
 from services.api.sites.alerts.service import Alerts
+from services.api.sites.annotations.service import Annotations
 from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
-from services.api.sites.desk.annotations import Annotations
-from services.api.sites.desk.shares import ShareLinks
 from services.api.sites.groups.service import Groups
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
+from services.api.sites.shares.service import ShareLinks
 from services.api.sites.titles.fetches import TitleFetches
 from services.api.sites.titles.service import Titles
 from services.api.stats.many.tables import SiteTables
@@ -60,7 +60,7 @@ class Dependencies(NamedTuple):
     report_units: ReportUnits
     report_schedules: ReportSchedules
     report_sender: ReportSender
-    signing: SignInService
+    sign_in: SignInService
     factors: SecondFactors
     own: OwnAccounts
     users: Users

@@ -95,18 +95,18 @@ async def read_with_file(request: Request) -> Form:
         request.headers, _pieces(body), max_files=1, max_fields=20, max_part_size=MAX_FILE_BYTES
     )
     try:
-        found = await parser.parse()
+        form_data = await parser.parse()
     except MultiPartException as error:
         raise bad_request("body", error.message) from None
     fields: dict[str, list[str]] = {}
     file: SentFile | None = None
-    for name, value in found.multi_items():
+    for name, value in form_data.multi_items():
         if not isinstance(value, UploadFile):
             fields.setdefault(name, []).append(value)
         # Browsers send an empty file field as a file without a name.
         elif value.filename:
             file = SentFile(value.filename, await value.read())
-    await found.close()
+    await form_data.close()
     return Form(fields, file)
 
 

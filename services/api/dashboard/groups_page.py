@@ -46,10 +46,10 @@ async def group(page: PageRequest) -> Response:
     of = await tables.group(_slug(page), who)
     sites = await tables.sites(who, of)
     tree = await tables.groups.tree()
-    found = await table_view.read(page, sites)
+    view = await table_view.read(page, sites)
     children = [(child, await tables.sites(who, child)) for child in tree.children(of.slug)]
     children = [(child, own) for child, own in children if own or who.is_owner]
-    scope = found.many.scope
+    scope = view.many.scope
     return page.render(
         "group.html",
         above=[
@@ -57,10 +57,10 @@ async def group(page: PageRequest) -> Response:
             for one in tree.path(of)[:-1]
             if who.is_owner or await tables.sites(who, one)
         ],
-        group_rows=table_view.groups(page, children, found.many),
+        group_rows=table_view.groups(page, children, view.many),
         others=len(await tables.groups.sites_of(of)) - len(sites),
         public_url=f"{PUBLIC_GROUPS}/{of.slug}" if of.public else "",
-        **_shown(page, of, found, f"{GROUPS}/{of.slug}", is_public=False),
+        **_shown(page, of, view, f"{GROUPS}/{of.slug}", is_public=False),
     )
 
 
@@ -75,9 +75,9 @@ async def file(page: PageRequest) -> Response:
 async def public_group(page: PageRequest) -> Response:
     """Return a group for anybody."""
     of, sites = await _public(page)
-    found = await table_view.read(page, sites, is_public=True)
+    view = await table_view.read(page, sites, is_public=True)
     base = f"{PUBLIC_GROUPS}/{of.slug}"
-    shown = _shown(page, of, found, base, is_public=True)
+    shown = _shown(page, of, view, base, is_public=True)
     return page.render("public_group.html", is_shown=True, **shown)
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from services.api.dashboard.changed_numbers import changed_numbers
 from services.api.dashboard.page_request import HOME, PageRequest
-from services.api.sites.corrections.preview import BeforeAfter
 from services.http.errors import ApiError, unavailable
 from services.log.errors import LogError
 from services.model.calendar import to_date
@@ -41,28 +41,23 @@ async def preview(page: PageRequest) -> Response:
     """Return what undoing an import would take away."""
     site, t = page.site, page.t
     try:
-        found = await page.dependencies.undoing.preview(site, _digest(page))
+        plan = await page.dependencies.undoing.preview(site, _digest(page))
     except ApiError as error:
         if error.status != HTTPStatus.CONFLICT:
             raise
         return await _page(page, error.errors)
     except StoreError as error:
         raise unavailable(f"the store cannot be read: {error}") from error
-    numbers = found.public.numbers
-    measures = sorted(numbers, key=lambda metric: metric is not site.measure())
-    lines = list(next(iter(numbers.values()), {}))
+    numbers = changed_numbers(site, plan.public, t)
     return page.render(
         "undo_import.html",
         site=site,
-        row=_row(page, site, found.known),
-        views=t.number(found.views),
-        visits=t.number(found.visits),
-        measures=measures,
-        numbers=[
-            (t.line(line), [_arrow(page, numbers[metric][line]) for metric in measures])
-            for line in lines
-        ],
-        pages=[(path, t.number(views)) for path, views in found.pages],
+        row=_row(page, site, plan.known),
+        views=t.number(plan.views),
+        visits=t.number(plan.visits),
+        measures=numbers.measures,
+        numbers=numbers.rows,
+        pages=[(path, t.number(views)) for path, views in plan.pages],
     )
 
 
@@ -88,7 +83,7 @@ def _digest(page: PageRequest) -> str:
 async def _page(page: PageRequest, errors: dict[str, str]) -> Response:
     site = page.site
     try:
-        found = await register.of_site(page.dependencies.store, site.kept_as)
+        known = await register.of_site(page.dependencies.store, site.kept_as)
     except StoreError as error:
         raise unavailable(f"the store cannot be read: {error}") from error
     return page.render(
@@ -96,7 +91,7 @@ async def _page(page: PageRequest, errors: dict[str, str]) -> Response:
         HTTPStatus.CONFLICT if errors else HTTPStatus.OK,
         site=site,
         errors=errors,
-        rows=[_row(page, site, one) for one in reversed(found)],
+        rows=[_row(page, site, one) for one in reversed(known)],
     )
 
 
@@ -119,9 +114,3 @@ def _row(page: PageRequest, site: Site, one: Import) -> ImportRow:
         else "",
         one.can_be_undone and page.principal.may_edit(site),
     )
-
-
-def _arrow(page: PageRequest, number: BeforeAfter) -> tuple[str, str]:
-    """Return a number before, and after if it differs."""
-    before, after = page.t.number(number.before), page.t.number(number.after)
-    return before, "" if before == after else after

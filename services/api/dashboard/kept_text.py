@@ -17,8 +17,8 @@ def kept_text(kept: KeptHits | None, t: Language) -> str:
 
 def kept_in_report(report: TrafficReport, t: Language) -> str:
     """Return the same for a report; '' if its lists are complete."""
-    kept = report.kept
-    return "" if kept is None else _text(kept.since, kept.visits, kept.whole, t)
+    hits = report.kept
+    return "" if hits is None else _text(hits.since, hits.visits, hits.whole, t)
 
 
 def _text(since: date | None, visits: int, whole: int, t: Language) -> str:

@@ -18,7 +18,7 @@ from babel.numbers import format_decimal, format_percent
 from starlette.requests import Request
 
 from services.api.dashboard import refusals
-from services.http.errors import Told
+from services.http.errors import Translatable
 from services.model.calendar import zone
 from services.model.display import LABELS, Lang
 from services.model.group import GROUP_PLACE
@@ -95,13 +95,13 @@ class Language:
 
     def told(self, text: str) -> str:
         """Return a message in this language, if there is a translation."""
-        if isinstance(text, Told):
+        if isinstance(text, Translatable):
             return self(text.key, **text.values)
         return refusals.translated(text, self.lang) or text
 
     def speaks(self, text: str) -> Lang:
         """Return the language in which `told` returns a message."""
-        is_said = isinstance(text, Told) or refusals.translated(text, self.lang) is not None
+        is_said = isinstance(text, Translatable) or refusals.translated(text, self.lang) is not None
         return self.lang if is_said else Lang.EN
 
     def known(self, key: str, otherwise: str) -> str:
@@ -147,12 +147,12 @@ class Language:
 
     def named(self, prefix: str) -> list[tuple[str, str]]:
         """Return the keys with a prefix such as `action.`, without it, and their texts, by text."""
-        found = [
+        pairs = [
             (key.removeprefix(prefix), self(key))
             for key in self._texts.by_key
             if key.startswith(prefix)
         ]
-        return sorted(found, key=lambda one: one[1])
+        return sorted(pairs, key=lambda one: one[1])
 
     def countries(self) -> dict[str, str]:
         """Return the names of all countries, by two-letter code (ISO 3166)."""

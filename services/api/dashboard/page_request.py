@@ -17,7 +17,7 @@ from services.api.dashboard import assets, language
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
 from services.api.dashboard.language import Language
-from services.api.sites.desk.shares import SharedReport
+from services.api.sites.shares.service import SharedReport
 from services.http.errors import unknown_site
 from services.model.account import Role
 from services.model.default_period import DefaultPeriod

@@ -7,11 +7,10 @@ import msgspec
 
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.stats.reports.report_query import REPORT_PERIODS
-from services.api.stats.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery
+from services.api.stats.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery, field_text
 from services.api.stats.spans import Period, follows_calendar, span_of
 from services.model.calendar import months_later, to_date
 
-BACKSLASH = "\\"
 _DEFAULT = SiteQuery()
 
 
@@ -36,7 +35,7 @@ def _filters(page: PageRequest) -> str:
     if not value:
         return filters
     operator = "!=" if page.parameter("filter_is") == "not" else "=="
-    added = f"{page.parameter('filter_by')}{operator}{value.replace(';', BACKSLASH + ';')}"
+    added = f"{page.parameter('filter_by')}{operator}{field_text(value)}"
     return f"{filters};{added}" if filters else added
 
 
@@ -99,8 +98,8 @@ class Links:
 
     def fields(self, but: Collection[str] = ()) -> list[tuple[str, str]]:
         """Return the parameters and values that a form keeps, except for some."""
-        kept = _parameters(self.scope.query) | self.more
-        return [(name, value) for name, value in kept.items() if value and name not in but]
+        parameters = _parameters(self.scope.query) | self.more
+        return [(name, value) for name, value in parameters.items() if value and name not in but]
 
     def csv(self, panel: str) -> str:
         """Return the URL of a panel as CSV."""

@@ -1,7 +1,7 @@
 """Translations of error messages for pages: the API writes them for programs, in English.
 
 They are looked up by their text, with placeholders for values: each file in `refused` lists
-messages with their translations. Messages with a key of their own (`Told`) do not need this.
+messages with their translations. Those with a key of their own (`Translatable`) do not need this.
 """
 
 from functools import lru_cache

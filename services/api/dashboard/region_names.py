@@ -54,8 +54,8 @@ def _names(lang: Lang) -> dict[str, str]:
 def _subdivisions() -> tuple[_Subdivision, ...]:
     """Return the subdivisions of all countries, about five thousand."""
     data = files("pycountry").joinpath("databases", "iso3166-2.json").read_bytes()
-    found = msgspec.json.decode(data, type=dict[str, tuple[_Subdivision, ...]])
-    return found["3166-2"]
+    decoded = msgspec.json.decode(data, type=dict[str, tuple[_Subdivision, ...]])
+    return decoded["3166-2"]
 
 
 def _in_viet_nam(province: Province, t: Language) -> str:

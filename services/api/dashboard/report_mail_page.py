@@ -10,7 +10,7 @@ from services.api.dashboard.report_page import home_of, opened_from, query_text,
 from services.api.stats.reports.mailer import ADDRESS, MailError
 from services.api.stats.reports.schedules import MAILED_PERIODS
 from services.api.stats.site_query import OPENINGS
-from services.http.errors import ApiError, Told, bad_request
+from services.http.errors import ApiError, Translatable, bad_request
 from services.model.calendar import to_date
 from services.model.display import Lang
 
@@ -51,7 +51,9 @@ async def test(page: PageRequest) -> Response:
     try:
         if not ADDRESS.fullmatch(address):
             text = "expected an address such as lan@mytho.example"
-            raise bad_request("address", Told(text, "report.mail.address", address=address[:80]))
+            raise bad_request(
+                "address", Translatable(text, "report.mail.address", address=address[:80])
+            )
         unit = await unit_of(page)
         await page.dependencies.report_sender.send_test(unit, address, page.t.lang)
     except MailError as error:

@@ -4,8 +4,10 @@
 """
 
 from datetime import date
+from typing import NamedTuple
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from services.api.access.trail import Occasion
@@ -16,7 +18,13 @@ from services.api.dashboard.language import PARAMETER, Language
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.query_parameters import elsewhere
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
-from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.reports.traffic_report import (
+    ReportFigure,
+    ReportList,
+    ReportPart,
+    ReportRow,
+    TrafficReport,
+)
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.reports.workbook import XLSX, workbook
 from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS, SiteQuery
@@ -25,6 +33,15 @@ from services.model.account import Role
 
 _MOST_DAYS = 62
 """A longer report shows months; its days are in the workbook."""
+
+
+class ChartedRows(NamedTuple):
+    """The days of a report, or its months, each with its name, and their charts."""
+
+    rows: list[tuple[str, ReportRow]]
+    charts: list[Markup]
+    name: str
+    by_month: bool
 
 
 async def unit_of(page: PageRequest) -> ReportUnit:
@@ -48,26 +65,7 @@ async def report(page: PageRequest) -> Response:
     made = await _made(page, unit, query)
     now_ms = int(page.dependencies.clock() * 1000)
     t = page.t
-    by_month = len(made.by_day) > _MOST_DAYS
-    rows = made.by_month if by_month else made.by_day
-    points = [
-        Point(
-            _long(row.date, made, t, by_month), _tick(row.date, made, t, by_month), row.visits, None
-        )
-        for row in rows
-    ]
-    has_visits = bool(made.figures[1].value)
-    if not has_visits:
-        points = [
-            point._replace(now=row.pageviews) for point, row in zip(points, rows, strict=True)
-        ]
-    interval = t("interval.month" if by_month else "interval.date")
-    name = t(
-        "chart",
-        measure=t("measure.visits" if has_visits else "measure.pageviews"),
-        interval=interval,
-    )
-    names = report_sheets.site_names(made)
+    charted = _charted(made, t)
     return page.render(
         "report.html",
         home=home_of(unit),
@@ -85,35 +83,13 @@ async def report(page: PageRequest) -> Response:
         first=t.date_of(made.days.first),
         last=t.date_of(made.days.last),
         compared=report_sheets.compared(made, t),
-        figures=[
-            (
-                t(f"measure.{one.measure}"),
-                one,
-                report_sheets.change_text(one.change, t),
-                report_sheets.change_text(one.year_change, t),
-            )
-            for one in made.figures
-        ],
+        figures=_figures(made, t),
         per_month=any(one.per_month is not None for one in made.figures),
-        charts=[chart(points, size, t, name) for size in (WIDE, NARROW)] if points else [],
-        chart_name=name,
-        by_month=by_month,
-        rows=[(_long(row.date, made, t, by_month), row) for row in rows],
-        lists=[
-            (
-                panel,
-                listed,
-                [
-                    (
-                        report_sheets.part_name(panel, row.name, t),
-                        names.get(row.site, row.site),
-                        row,
-                    )
-                    for row in listed.rows
-                ],
-            )
-            for panel, _, listed in report_sheets.lists(made)
-        ],
+        charts=charted.charts,
+        chart_name=charted.name,
+        by_month=charted.by_month,
+        rows=charted.rows,
+        lists=_lists(made, t),
         kept=kept_in_report(made, t),
         notes=report_sheets.notes(made, t),
         meanings=report_sheets.meanings(t),
@@ -196,6 +172,60 @@ def _address(page: PageRequest, unit: ReportUnit, query: ReportQuery) -> str:
 def _encoded(query: ReportQuery) -> str:
     fields = {"period": query.period, "date": query.dates, "opening": query.opening}
     return f"?{urlencode({name: value for name, value in fields.items() if value}, safe=',')}"
+
+
+def _charted(made: TrafficReport, t: Language) -> ChartedRows:
+    by_month = len(made.by_day) > _MOST_DAYS
+    rows = made.by_month if by_month else made.by_day
+    has_visits = bool(made.figures[1].value)
+    named = [(_long(row.date, made, t, by_month), row) for row in rows]
+    points = [
+        Point(
+            label,
+            _tick(row.date, made, t, by_month),
+            row.visits if has_visits else row.pageviews,
+            None,
+        )
+        for label, row in named
+    ]
+    name = t(
+        "chart",
+        measure=t("measure.visits" if has_visits else "measure.pageviews"),
+        interval=t("interval.month" if by_month else "interval.date"),
+    )
+    sizes = (WIDE, NARROW) if points else ()
+    return ChartedRows(named, [chart(points, size, t, name) for size in sizes], name, by_month)
+
+
+def _figures(made: TrafficReport, t: Language) -> list[tuple[str, ReportFigure, str, str]]:
+    """Return the measures: name, figure, and its changes as text."""
+    return [
+        (
+            t(f"measure.{one.measure}"),
+            one,
+            report_sheets.change_text(one.change, t),
+            report_sheets.change_text(one.year_change, t),
+        )
+        for one in made.figures
+    ]
+
+
+def _lists(
+    made: TrafficReport, t: Language
+) -> list[tuple[str, ReportList, list[tuple[str, str, ReportPart]]]]:
+    """Return each breakdown: panel, list, and its rows with the names of value and site."""
+    names = report_sheets.site_names(made)
+    return [
+        (
+            panel,
+            listed,
+            [
+                (report_sheets.part_name(panel, row.name, t), names.get(row.site, row.site), row)
+                for row in listed.rows
+            ],
+        )
+        for panel, _, listed in report_sheets.lists(made)
+    ]
 
 
 def _long(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:

@@ -112,8 +112,8 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
         count = sum(one.counted_since is None for one in report.sites)
         if count:
             said.append(t("report.note.uncounted", count=count))
-    if kept := kept_in_report(report, t):
-        said.append(kept)
+    if text := kept_in_report(report, t):
+        said.append(text)
     return said
 
 

@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from services.api.dashboard import (
     account_page,
     alerts_page,
+    annotations_page,
     assets,
     audit_page,
     balances_file,
@@ -16,9 +17,7 @@ from services.api.dashboard import (
     group_form,
     groups_page,
     imports_page,
-    notes_page,
     outside_pages,
-    people,
     report_mail_page,
     report_page,
     rows_page,
@@ -32,24 +31,24 @@ from services.api.dashboard import (
     titles_file,
     titles_page,
     tokens_page,
+    users_page,
 )
 from services.api.dashboard.account_page import ACCOUNT
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.group_form import NEW_GROUP
 from services.api.dashboard.groups_page import GROUPS, PUBLIC_GROUPS
 from services.api.dashboard.page_request import HOME
-from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.tokens_page import TOKENS
-from services.api.sites.desk.share_routes import REPORT, SHARE
+from services.api.dashboard.users_page import USERS
+from services.api.sites.shares.routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
 
 SITE = f"{HOME}/sites/{{slug}}"
 CORRECTIONS = f"{SITE}/corrections"
 BALANCES = f"{SITE}/balances"
-GROUP = f"{HOME}/groups/{{group}}"
 REPORT_MAIL = f"{SITE}/report/mail"
 UNDO_IMPORT = f"{SITE}/imports/{{digest}}/undo"
 NEW_SITE = f"{HOME}/new-site"
@@ -110,10 +109,10 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/peak", corrections_page.peak, Role.EDITOR, "POST")
     pages.add(f"{SITE}/hidden", corrections_page.hide, Role.EDITOR, "POST")
     pages.add(f"{SITE}/remove", site_form.remove, Role.OWNER, "POST")
-    pages.add(f"{SITE}/notes", notes_page.notes, Role.VIEWER)
-    pages.add(f"{SITE}/notes", notes_page.write, Role.EDITOR, "POST")
-    pages.add(f"{SITE}/notes/csv", notes_page.csv, Role.VIEWER)
-    pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/notes", annotations_page.annotations, Role.VIEWER)
+    pages.add(f"{SITE}/notes", annotations_page.write, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/notes/csv", annotations_page.csv, Role.VIEWER)
+    pages.add(f"{SITE}/notes/{{id}}/remove", annotations_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles", titles_page.titles, Role.VIEWER)
     pages.add(f"{SITE}/titles", titles_page.write, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles.csv", titles_file.csv, Role.VIEWER)
@@ -146,13 +145,13 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
         pages.add_shown(f"{path}/all/{{panel}}/csv", rows_page.csv, find)
         pages.add_shown(f"{path}/online", shown_pages.online, find)
 
-    pages.add(USERS, people.users, Role.OWNER)
-    pages.add(USERS, people.add, Role.OWNER, "POST")
-    pages.add(USER, people.user, Role.OWNER)
-    pages.add(USER, people.edit, Role.OWNER, "POST")
-    pages.add(f"{USER}/password", people.set_password, Role.OWNER, "POST")
-    pages.add(f"{USER}/remove", people.remove, Role.OWNER, "POST")
-    pages.add(f"{USER}/second-factor/reset", people.reset_second_factor, Role.OWNER, "POST")
+    pages.add(USERS, users_page.users, Role.OWNER)
+    pages.add(USERS, users_page.add, Role.OWNER, "POST")
+    pages.add(USER, users_page.user, Role.OWNER)
+    pages.add(USER, users_page.edit, Role.OWNER, "POST")
+    pages.add(f"{USER}/password", users_page.set_password, Role.OWNER, "POST")
+    pages.add(f"{USER}/remove", users_page.remove, Role.OWNER, "POST")
+    pages.add(f"{USER}/second-factor/reset", users_page.reset_second_factor, Role.OWNER, "POST")
 
     pages.add(ACCOUNT, account_page.account, Role.VIEWER)
     pages.add(ACCOUNT, account_page.own_password, Role.VIEWER, "POST")

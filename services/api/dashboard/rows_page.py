@@ -73,29 +73,29 @@ async def rows(page: PageRequest) -> Response:
     query = query_parameters.read(page)
     panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope = panels.scope
-    asked = panels.rows.parse(panel, page.parameter, names_of(panel, t))
-    kept = {name: value for name in _PARAMETERS if (value := page.parameter(name))}
-    links = Links(panels.site.slug, scope, page.base, f"/all/{panel}", kept)
+    rows_query = panels.rows.parse(panel, page.parameter, names_of(panel, t))
+    parameters = {name: value for name in _PARAMETERS if (value := page.parameter(name))}
+    links = Links(panels.site.slug, scope, page.base, f"/all/{panel}", parameters)
     whole = Links(panels.site.slug, scope, page.base)
-    found, refusal = AllRows([], False, asked.measures, (), []), ""
+    result, refusal = AllRows([], False, rows_query.measures, (), []), ""
     try:
-        found = await unless_gone(page.request, panels.rows.read(asked))
+        result = await unless_gone(page.request, panels.rows.read(rows_query))
     except ApiError as error:
         refusal = "; ".join(error.errors.values())
-    is_less = found.is_gone or bool(found.warnings)
-    of_hits = await unless_gone(page.request, panels.rows.kept(asked)) if is_less else None
-    below = asked.section
-    titles = await titles_of(page, panel, (row.name for row in found.rows))
+    is_less = result.is_gone or bool(result.warnings)
+    of_hits = await unless_gone(page.request, panels.rows.kept(rows_query)) if is_less else None
+    below = rows_query.section
+    titles = await titles_of(page, panel, (row.name for row in result.rows))
 
     def page_of(row: AllRow) -> str:
-        return whole.path(filters=panels.rows.narrowed(asked, row.name))
+        return whole.path(filters=panels.rows.narrowed(rows_query, row.name))
 
     return page.render(
         "rows.html",
         site=panels.site,
         panel=panel,
         query=scope.query,
-        asked=asked,
+        asked=rows_query,
         links=links,
         whole=whole,
         tabs=[(name, whole.below(f"/all/{name}")) for name in panels.rows.panels],
@@ -108,40 +108,44 @@ async def rows(page: PageRequest) -> Response:
         last=to_date(scope.elapsed.last).isoformat(),
         today=to_date(scope.today).isoformat(),
         chips=[]
-        if asked.kind
+        if rows_query.kind
         else [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
-        is_unfiltered=bool(asked.kind and scope.applied),
+        is_unfiltered=bool(rows_query.kind and scope.applied),
         filtered=FILTER_FIELDS,
         fields=links.fields(but=("search",)),
         custom=links.fields(but=("period", "date")),
-        columns=_columns(panel, asked, found.measures, links, t),
+        columns=_columns(panel, rows_query, result.measures, links, t),
         rows=[
             _row(
                 panel,
                 row,
-                panels.rows.figures(row, found),
+                panels.rows.figures(row, result),
                 links,
                 page_of(row),
                 titles.get(row.name, ""),
                 is_final=not scope.is_under_way,
                 t=t,
             )
-            if asked.kind is None
-            else _row_apart(asked, row, panels.rows.figures(row, found), links, page_of(row), t)
-            for row in found.rows
+            if rows_query.kind is None
+            else _row_apart(
+                rows_query, row, panels.rows.figures(row, result), links, page_of(row), t
+            )
+            for row in result.rows
         ],
         refusal=refusal,
-        found=found,
-        uncompared=_uncompared(found, scope, t) if found.rows else "",
+        found=result,
+        uncompared=_uncompared(result, scope, t) if result.rows else "",
         kept=kept_text(of_hits, t) if is_less else "",
-        trail=_way_back(panel, asked.of, links, t) if below is None else _trail(below, links, t),
+        trail=_way_back(panel, rows_query.of, links, t)
+        if below is None
+        else _trail(below, links, t),
         traffic=""
         if below in (None, ROOT)
-        else whole.path(filters=panels.rows.below(asked, below or "")),
+        else whole.path(filters=panels.rows.below(rows_query, below or "")),
         pages=links.with_more(section="", search=""),
         sections=links.with_more(section=ROOT, search=""),
-        earlier_rows=links.with_more(page=str(asked.page - 1)) if asked.page > 1 else "",
-        later_rows=links.with_more(page=str(asked.page + 1)) if found.has_more else "",
+        earlier_rows=links.with_more(page=str(rows_query.page - 1)) if rows_query.page > 1 else "",
+        later_rows=links.with_more(page=str(rows_query.page + 1)) if result.has_more else "",
         csv=links.file(),
     )
 
@@ -151,10 +155,10 @@ async def csv(page: PageRequest) -> Response:
     panel = page.request.path_params["panel"]
     query = query_parameters.read(page)
     panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
-    asked = panels.rows.parse(panel, page.parameter, names_of(panel, page.t))
+    rows_query = panels.rows.parse(panel, page.parameter, names_of(panel, page.t))
     titles = titles_for_file(page, panel)
     name, texts, headers = await unless_gone(
-        page.request, panels.rows.csv(asked, page.t.column, titles)
+        page.request, panels.rows.csv(rows_query, page.t.column, titles)
     )
     if page.signed_in is not None:
         page.dependencies.trail.count(

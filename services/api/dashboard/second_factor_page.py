@@ -28,7 +28,7 @@ async def turn_on(page: PageRequest) -> Response:
     form, dependencies = page.form, page.dependencies
     name = person(page.principal)
     try:
-        await dependencies.signing.proved(page.request, name, form.raw("current"))
+        await dependencies.sign_in.proved(page.request, name, form.raw("current"))
         recovery = await dependencies.factors.turn_on(
             page.principal, form.get("secret"), form.get("code")
         )
@@ -42,7 +42,7 @@ async def turn_off(page: PageRequest) -> Response:
     """Turn it off."""
     form, dependencies = page.form, page.dependencies
     try:
-        await dependencies.signing.proved(page.request, person(page.principal), form.raw("current"))
+        await dependencies.sign_in.proved(page.request, person(page.principal), form.raw("current"))
         await dependencies.factors.turn_off(page.principal)
     except ApiError as error:
         return _shown(page, refusal(page, error), error.status)
@@ -53,7 +53,7 @@ async def renew(page: PageRequest) -> Response:
     """Make new recovery codes; only this page shows them."""
     form, dependencies = page.form, page.dependencies
     try:
-        await dependencies.signing.proved(page.request, person(page.principal), form.raw("current"))
+        await dependencies.sign_in.proved(page.request, person(page.principal), form.raw("current"))
         recovery = await dependencies.factors.renew_recovery_codes(page.principal)
     except ApiError as error:
         return _shown(page, refusal(page, error), error.status)

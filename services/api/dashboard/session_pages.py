@@ -28,7 +28,7 @@ async def sign_in(page: PageRequest) -> Response:
         if person is None:
             return _form(page, "", HTTPStatus.OK)
         user = await page.dependencies.outside.admit(person)
-        signed = await page.dependencies.signing.begin_outside(page.request, user, person.by)
+        signed = await page.dependencies.sign_in.begin_outside(page.request, user, person.by)
     except ApiError as refusal:
         return refused(page, refusal)
     response = page.redirect(local(page.parameter("next", HOME)))
@@ -38,13 +38,13 @@ async def sign_in(page: PageRequest) -> Response:
 
 async def begin(page: PageRequest) -> Response:
     """Begin a session, or return the form with its errors."""
-    form, signing = page.form, page.dependencies.signing
+    form, service = page.form, page.dependencies.sign_in
     half = form.get("half")
     try:
         if half:
-            signed = await signing.finish(page.request, half, form.get("code"))
+            signed = await service.finish(page.request, half, form.get("code"))
         else:
-            signed = await signing.sign_in(
+            signed = await service.sign_in(
                 page.request, form.get("name"), form.raw("password"), form.get("code")
             )
     except ApiError as refusal:
@@ -68,7 +68,7 @@ async def begin(page: PageRequest) -> Response:
 async def sign_out(page: PageRequest) -> Response:
     """End the session."""
     response = page.redirect(await _after(page))
-    await page.dependencies.signing.sign_out(page.request, response)
+    await page.dependencies.sign_in.sign_out(page.request, response)
     return response
 
 

@@ -15,9 +15,9 @@ from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.site_form import mistakes
-from services.api.sites.desk.share_routes import ShareFields, path_of
-from services.api.sites.desk.shares import report_of
 from services.api.sites.fields import SiteFields
+from services.api.sites.shares.routes import ShareFields, path_of
+from services.api.sites.shares.service import report_of
 from services.api.stats.reports.report_query import ReportQuery
 from services.api.stats.reports.schedules import MAILED_PERIODS
 from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
@@ -69,11 +69,11 @@ async def frames(page: PageRequest) -> Response:
 
 async def _sharing(page: PageRequest, errors: Mapping[str, str], made: str = "") -> Response:
     unit, shares, t = await unit_of(page), page.dependencies.shares, page.t
-    asked = opened_from(page)
+    report = opened_from(page)
     chosen = (
         ReportQuery(page.form.get("period"), page.form.get("date"), page.form.get("opening"))
         if errors
-        else asked
+        else report
     )
     site = unit.sites[0] if unit.group is None else None
     is_public = site is not None and site.public_dashboard

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.page_request import PageRequest, ShownSite
 from services.api.dashboard.query_parameters import read
-from services.api.sites.desk.share_routes import SHARE
+from services.api.sites.shares.routes import SHARE
 from services.http.errors import unknown_site
 
 PUBLIC = "/public"

@@ -14,7 +14,7 @@ from services.api.dashboard import embedding
 from services.api.dashboard.forms import Form, whole_number
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.sites.fields import NewSite, SiteFields
-from services.api.stats.site_query import DEFAULT_PERIOD
+from services.api.stats.spans import DEFAULT_PERIOD
 from services.http.errors import ApiError, shown
 from services.model.calendar import to_date
 from services.model.default_period import DefaultPeriod
@@ -188,7 +188,7 @@ def _settings(
     form = page.form if typed and (errors or plan) else None
     # Unset is a choice of its own: for the theme, the element then follows its page, and the badge
     # is light; for the gap, it depends on the wording.
-    choices: dict[str, list[str]] = {name: [*kind] for name, kind in CHOICES.items()}
+    choices: dict[str, list[str]] = {name: [*choice.values] for name, choice in CHOICES.items()}
     choices |= {"theme": ["", *Theme], "gap": ["", *Gap]}
     zone_waits = site.timezone_from > page.dependencies.clock() * 1000
     may_publish = page.principal.is_owner or page.dependencies.sites.editors_publish

@@ -1,37 +1,27 @@
 """`/admin/sites/{slug}`: the traffic of a site."""
 
-from collections.abc import AsyncIterator
-from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from services.api.dashboard import embedding, notes_page, query_parameters, shown_pages
-from services.api.dashboard.bars import bars, bars_apart, value_name
-from services.api.dashboard.chart import NARROW, WIDE, Point, chart
-from services.api.dashboard.days_text import gap_notes, span_label
-from services.api.dashboard.heat_table import heat_rows
-from services.api.dashboard.kept_text import kept_text
+from services.api.dashboard import embedding, query_parameters, shown_pages
+from services.api.dashboard.bars import value_name
+from services.api.dashboard.days_text import span_label
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
-from services.api.dashboard.shown_names import titles_of
-from services.api.dashboard.tiles import detail_of, tiles_of
-from services.api.stats.panel_results import EnteredNumbers, SeriesPoint
-from services.api.stats.panels import SitePanels
+from services.api.dashboard.site_parts import SiteParts
 from services.api.stats.site_query import (
     COMPARISONS,
     FILTER_FIELDS,
     LONG_PERIODS,
-    MEASURED,
-    OPENINGS,
     PERIODS,
     REPORTS,
     AppliedFilter,
     Scope,
 )
-from services.api.stats.spans import Interval, Period
+from services.api.stats.spans import Period
 from services.model.calendar import to_date
 from services.model.site import Site
 from services.state.errors import StateError
@@ -82,7 +72,7 @@ async def site(page: PageRequest) -> Response:
         snippet = await embedding.snippet(page, panels.site)
         ingest = await _ingest(page) if page.is_theirs else ""
         return page.render("waiting.html", snippet=snippet.ways(), ingest=ingest, **context)
-    return page.stream(_parts(page, panels, links, context))
+    return page.stream(SiteParts(page, panels, links, context).stream())
 
 
 def _merged(page: PageRequest, site: Site) -> dict[str, Any]:
@@ -129,96 +119,6 @@ async def _lately(page: PageRequest, hits: RecentHits) -> int:
         return 0
 
 
-async def _parts(
-    page: PageRequest, panels: SitePanels, links: Links, context: dict[str, Any]
-) -> AsyncIterator[str]:
-    t, scope = page.t, panels.scope
-    async with panels.reading() as reading:
-        yield page.part("site_top.html", **context)
-        summary = await reading.summary()
-        tiles = tiles_of(scope, summary.value or [], await reading.means(), links, t)
-        yield page.part(
-            "site_tiles.html",
-            tiles=tiles,
-            result=summary,
-            gaps=gap_notes(await reading.uncounted(), t),
-            entered=_entered(scope, await reading.entered(), t),
-            opening=scope.opening,
-            switches=[(one.value, links.path(opening=one)) for one in OPENINGS],
-        )
-        series = await reading.series()
-        points = [_point(point, scope.interval, t) for point in series.value or []]
-        notes = await notes_page.of_chart(page, scope)
-        points = notes_page.noted(points, series.value or [], notes, scope)
-        name = t(
-            "chart", measure=t(f"measure.{scope.measure}"), interval=t(f"interval.{scope.interval}")
-        )
-        earlier = t("chart.before", span=span_label(scope.before, t)) if scope.before else ""
-        yield page.part(
-            "site_chart.html",
-            result=series,
-            points=points,
-            charts=[chart(points, size, t, name, earlier) for size in (WIDE, NARROW)]
-            if points
-            else [],
-            name=name,
-            earlier=earlier,
-            measure=scope.measure,
-            csv=links.csv("timeseries"),
-            notes=[notes_page.row(page, one) for one in notes],
-        )
-        details = await reading.details()
-        lacks = details.gone or details.partial or series.gone or summary.partial
-        kept = kept_text(await reading.kept(), t) if lacks else ""
-        yield page.part(
-            "site_details.html",
-            result=details,
-            kept=kept,
-            tiles=[detail_of(one, t) for one in details.value or []],
-        )
-        for panel, measure in panels.breakdowns.items():
-            breakdown = await reading.breakdown(panel)
-            if breakdown.gone:
-                continue
-            titles = await titles_of(page, panel, (row.name for row in breakdown.value or []))
-            yield page.part(
-                "site_panel.html",
-                panel=panel,
-                named=panel,
-                measure=measure,
-                result=breakdown,
-                kept=kept,
-                rows=bars(panel, breakdown.value or [], titles, links, t),
-                csv=links.below(f"/all/{panel}/csv"),
-                may_edit=context["may_edit"],
-                every=links.below(f"/all/{panel}"),
-            )
-        for panel, of_kind in (await reading.apart()).items():
-            yield page.part(
-                "site_panel.html",
-                panel=panel,
-                named=panels.named[panel],
-                measure=panel,
-                result=of_kind,
-                kept="",
-                rows=bars_apart(panel, of_kind.value or [], links, t),
-                csv=links.below(f"/all/{panel}/csv"),
-                may_edit=context["may_edit"],
-                every=links.below(f"/all/{panel}"),
-            )
-        week = await reading.heat()
-        if not week.gone:
-            yield page.part(
-                "site_heat.html",
-                result=week,
-                rows=heat_rows(week.value or [], t),
-                csv=links.csv("heat"),
-                zone=context["zone"],
-                kept=kept,
-            )
-        yield page.part("site_end.html", **context)
-
-
 def period_label(scope: Scope, t: Language) -> str:
     """Return the period as text."""
     first = to_date(scope.span.first)
@@ -243,38 +143,6 @@ def against_label(scope: Scope, t: Language) -> str:
     elif scope.is_under_way:
         key = "period.against.whole"
     return t(key, span=span)
-
-
-def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
-    """Return the note on opening balances; '' if there are none, or none can be shown."""
-    if scope.filters or scope.span.days == 1:
-        return "" if scope.opening is MEASURED else t("opening.apart")
-    if not any(entered) and scope.opening is MEASURED:
-        return ""
-    counts = (("balances.visits", entered.visits), ("balances.views", entered.views))
-    named = [t(key, number=t.number(count)) for key, count in counts if count]
-    if not named:
-        return t("opening.compared" if entered.is_compared else "opening.nothing")
-    return t(f"opening.{scope.opening}", numbers=", ".join(named))
-
-
-def _point(point: SeriesPoint, interval: Interval, t: Language) -> Point:
-    label, tick = _named(point.at, interval, t)
-    return Point(label, tick, point.now, point.before)
-
-
-def _named(at: str, interval: Interval, t: Language) -> tuple[str, str]:
-    """Return the label of a point, in full and for the axis."""
-    if interval is Interval.HOUR:
-        hour = at[11:16]
-        return hour, hour
-    day = date.fromisoformat(at)
-    match interval:
-        case Interval.MONTH if day.day == 1:
-            return t.month(day), t.month_tick(day)
-        case Interval.WEEK:
-            return t("week.of", day=t.date_of(day)), t.tick(day)
-    return t.day(day), t.tick(day)
 
 
 def chip(applied: AppliedFilter, t: Language) -> str:

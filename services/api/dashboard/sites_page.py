@@ -29,14 +29,14 @@ async def sites(page: PageRequest) -> Response:
         "may_see_groups": bool(visible) or who.is_owner,
     }
     try:
-        found = await table_view.read(page, mine)
+        view = await table_view.read(page, mine)
     except ApiError as refusal:
         if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
             raise
         names = [(site.name or site.slug, f"{HOME}/sites/{site.slug}") for site in mine]
         return page.render("sites.html", away=names, search=page.parameter("search"), **base)
-    shown = table_view.context(page, found, HOME, is_public=False)
-    return page.render("sites.html", notes=sum_notes(found.table, page.t), **base, **shown)
+    shown = table_view.context(page, view, HOME, is_public=False)
+    return page.render("sites.html", notes=sum_notes(view.table, page.t), **base, **shown)
 
 
 async def file(page: PageRequest) -> Response:

@@ -33,16 +33,16 @@ async def table_file(
     if ending not in (CSV_ENDING, XLSX_ENDING):
         refusal = bad_request("file", f"{shown(ending)}; expected csv or xlsx")
         raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
-    found = await read(page, sites, is_public=is_public)
+    view = await read(page, sites, is_public=is_public)
     if not is_public:
         page.dependencies.trail.count(Occasion(page.principal.name, "export", of), "files")
-    csv = csv_of(found.table, of, page.t.column)
+    csv = csv_of(view.table, of, page.t.column)
     if ending == CSV_ENDING:
         # Without the byte order mark, spreadsheets read a file as Latin-1.
         content: str | bytes = "\ufeff" + csv.text
         media_type, name = "text/csv; charset=utf-8", csv.name
     else:
-        content = workbook([_sheet(found, title, page.t)], page.t.lang)
+        content = workbook([_sheet(view, title, page.t)], page.t.lang)
         media_type, name = XLSX, f"{csv.name.removesuffix(CSV_ENDING)}{XLSX_ENDING}"
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers={**csv.headers, **disposition})

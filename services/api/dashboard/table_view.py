@@ -110,8 +110,8 @@ def context(page: PageRequest, found: ReadSites, base: str, *, is_public: bool) 
     base  the URL of the page that shows the table
     """
     t, table, scope = page.t, found.table, found.table.scope
-    kept = {name: value for name in _KEPT if (value := page.parameter(name))}
-    links = Links("", scope, base, more=kept)
+    parameters = {name: value for name in _KEPT if (value := page.parameter(name))}
+    links = Links("", scope, base, more=parameters)
     last = max(1, -(-len(table.rows) // SITES_A_PAGE))
     current = min(last, max(1, whole_number(page.parameter("page")) or 1))
     shown = table.rows[(current - 1) * SITES_A_PAGE : current * SITES_A_PAGE]

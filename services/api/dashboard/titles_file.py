@@ -10,7 +10,7 @@ from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.titles_page import titles_with
 from services.api.sites.titles import title_file
-from services.http.errors import ApiError, Told, bad_request
+from services.http.errors import ApiError, Translatable, bad_request
 
 _ROWS_AT_ONCE = 5000
 
@@ -23,15 +23,15 @@ async def csv(page: PageRequest) -> Response:
     page.dependencies.trail.count(Occasion(who, "export", "titles", site.slug), "files")
 
     async def texts() -> AsyncIterator[str]:
-        found, number = first, 1
+        part, number = first, 1
         while True:
-            text = title_file.text(found.rows, t.column("page"), t.column("title"))
+            text = title_file.text(part.rows, t.column("page"), t.column("title"))
             # Only the first part has headings.
             yield text if number == 1 else text.partition("\r\n")[2]
-            if not found.has_more:
+            if not part.has_more:
                 return
             number += 1
-            found = await known.listed(site, "", number, _ROWS_AT_ONCE)
+            part = await known.listed(site, "", number, _ROWS_AT_ONCE)
 
     return StreamingResponse(
         texts(),
@@ -49,7 +49,7 @@ async def send(page: PageRequest) -> Response:
     try:
         sent = page.form.file
         if sent is None:
-            raise bad_request("file", Told("none was chosen", "balances.file.none"))
+            raise bad_request("file", Translatable("none was chosen", "balances.file.none"))
         file = await page.dependencies.titles.read_file(page.site, sent.content)
         if file.refused:
             return await titles_with(page, {}, file.refused)

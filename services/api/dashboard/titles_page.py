@@ -96,11 +96,11 @@ async def titles_with(
     refused  number of each refused line, and why it was refused
     """
     site, t = page.site, page.t
-    asked: Any = whole_number(page.parameter("page", "1")) or 1
-    number = min(asked, _MOST_PAGES)
+    requested: Any = whole_number(page.parameter("page", "1")) or 1
+    number = min(requested, _MOST_PAGES)
     search = page.parameter("search")[:MAX_SEARCH]
     known = page.dependencies.titles
-    found = await known.listed(site, search, number, ROWS_A_PAGE)
+    listing = await known.listed(site, search, number, ROWS_A_PAGE)
     counts = await known.counts(site)
     run = await page.dependencies.title_fetches.run(site)
     zone = site.zone_at(run.started)
@@ -120,10 +120,10 @@ async def titles_with(
         written=whole_number(page.parameter("written")),
         form=page.form,
         search=search,
-        rows=found.rows,
+        rows=listing.rows,
         number=number,
         earlier_rows=listed(number - 1) if number > 1 else "",
-        later_rows=listed(number + 1) if found.has_more else "",
+        later_rows=listed(number + 1) if listing.has_more else "",
         counts=t("titles.counts", titles=t.number(counts.titles), waiting=t.number(counts.waiting)),
         counts_any=bool(counts.titles),
         run=run,

@@ -38,8 +38,8 @@ def _form_page(page: PageRequest) -> str:
             urls.insert(0, referrer)
     except ValueError:
         pass
-    found = (_page_at(request, url) for url in urls)
-    return next((local(path) for path in found if path), HOME)
+    paths = (_page_at(request, url) for url in urls)
+    return next((local(path) for path in paths if path), HOME)
 
 
 def _page_at(request: Request, url: SplitResult) -> str:

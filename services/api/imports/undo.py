@@ -301,9 +301,9 @@ def _refuse(message: str) -> NoReturn:
 
 def _refuse_unequal(known: Import, added: Mapping[str, Sequence[ImportedDay]], hits: int) -> None:
     """Raise ApiError unless the store knows of everything an import added."""
-    kept = sum(each.views for of in added.values() for each in of)
-    if kept != hits:
+    counted = sum(each.views for of in added.values() for each in of)
+    if counted != hits:
         _refuse(
-            f"{shown(known.file)} added {hits} views, and the store knows of {kept} what they were:"
-            " an aggregator of a version before this one counted some; it cannot be undone"
+            f"{shown(known.file)} added {hits} views, and the store knows of {counted} what they"
+            " were: an aggregator of a version before this one counted some; it cannot be undone"
         )

@@ -41,15 +41,15 @@ async def _of_month(
     others = [row for row in active(counted.ledger) if row.touches(*span)]
     parameters = queries_hits.days(site, span) | {"producer": producer}
     selection = Selection(bare, others, f"position IN ({POSITIONS})", parameters)
-    held = await days_held(store, coverage, counted)
-    seen = await queries_corrections.visitors(store, selection, gives_back=False) if held else {}
+    covered = await days_held(store, coverage, counted)
+    seen = await queries_corrections.visitors(store, selection, gives_back=False) if covered else {}
     sketches = await counter_queries.visitors(store, [site], span.first, span.last + 1)
     return {
         each.day: _fallen(
             counted,
             each,
             sketches.get(site, {}).get(each.day, 0),
-            seen.get(each.day, (0, 0))[1] if each.day in held else None,
+            seen.get(each.day, (0, 0))[1] if each.day in covered else None,
         )
         for each in of
     }

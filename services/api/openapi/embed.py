@@ -11,17 +11,6 @@ from services.model.site import Metric
 _SITE = {"name": "site", "in": "path", "required": True, "schema": {"type": "string"}}
 _LINE = "[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufffe\\uffff]*"
 _NAMES = "|".join(Line)
-_ABOUT = {
-    "lang": "language of labels and heading",
-    "theme": "auto follows the reader's system",
-    "preset": "looks at home on portals of this system",
-    "format": "how thousands are parted; as the language does, where it is not set",
-    "icons": "what stands before each label",
-    "layout": "how the lines are arranged",
-    "odometer": "how the digits look",
-    "wording": "whose lines and Vietnamese labels it has, where nothing else is set",
-    "gap": "a gap after the lines of who is online; as the wording has it, where it is not set",
-}
 _COLOURS = {
     "color": "of the words; lines and frame are a shade of it",
     "background": "of the block, and of a heading that has none of its own",
@@ -42,7 +31,7 @@ _OPTIONS = [
         pattern=f"^(({_NAMES})(,({_NAMES}))*)?$",
     ),
     *(
-        _option(name, _ABOUT[name], type="string", enum=list(choice))
+        _option(name, choice.description, type="string", enum=list(choice.values))
         for name, choice in CHOICES.items()
     ),
     _option("metric", "another measure than the site's own", type="string", enum=list(Metric)),

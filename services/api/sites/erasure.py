@@ -138,11 +138,13 @@ class Erasures:
         raise _unknown(slug)
 
     async def _begin(self, who: Principal, slug: str, names: Sequence[str]) -> list[Erasure]:
-        kept = await erasures.kept(self._store, names)
+        counts = await erasures.kept(self._store, names)
         fresh = [Erasure(name, slug, ErasureState.BEGUN, who.name, self._now()) for name in names]
-        async with self._audit.recorded(who, "site.erase", slug, site=slug, before=kept._asdict()):
+        async with self._audit.recorded(
+            who, "site.erase", slug, site=slug, before=counts._asdict()
+        ):
             await erasures.write(self._store, fresh)
-        log.info("%s is erased by %s: %d views", slug, who.name, kept.views)
+        log.info("%s is erased by %s: %d views", slug, who.name, counts.views)
         return fresh
 
     async def _take_away(self, begun: Sequence[Erasure]) -> None:

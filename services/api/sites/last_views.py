@@ -57,15 +57,15 @@ class LastViews:
         rows = await counters.load(self._store, keys) if keys else {}
         positions = {name: position for (name, *_), (_, _, position) in rows.items()}
         entries = await import_counts.of_imports(self._store, positions.items())
-        found: dict[str, float | None] = {}
+        times: dict[str, float | None] = {}
         for name, position in positions.items():
             came = await self._log.positions.time_of(
                 partition_of(name, self._log.partitions), position
             )
             is_imported = (name, position) in entries
-            found[name] = await self._before(name, position, came) if is_imported else came
+            times[name] = await self._before(name, position, came) if is_imported else came
         self._imported = {name: self._imported[name] for name, _ in entries}
-        return {name: at_ms for name, at_ms in found.items() if at_ms is not None}
+        return {name: at_ms for name, at_ms in times.items() if at_ms is not None}
 
     async def _before(self, name: str, position: int, came_ms: float) -> float | None:
         """Return the time of the last view under a name whose newest batch is an import."""

@@ -99,14 +99,14 @@ def router(registry: Callable[[], Registry], of: Callable[[], Peaks]) -> APIRout
     ) -> int:
         today = of().today(site)
         try:
-            asked = today if day == "today" else to_day(datetime.date.fromisoformat(day))
+            requested = today if day == "today" else to_day(datetime.date.fromisoformat(day))
         except ValueError:
-            asked = -1
-        if not 0 <= asked <= today:
+            requested = -1
+        if not 0 <= requested <= today:
             raise bad_request(
                 "day", f"{shown(day)}; expected a date such as {to_date(today)}, none to come"
             )
-        return asked
+        return requested
 
     @routes.get("")
     @needs(Role.VIEWER)

@@ -6,6 +6,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.model.display import (
+    CHOICES,
     MAX_DIGITS,
     MAX_HEADING,
     MAX_LABEL,
@@ -30,25 +31,25 @@ class DisplayFields(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     lines: list[Line] | None = Field(None, max_length=len(Line), description="in this order")
-    lang: Lang | None = Field(None, description="language of labels and heading")
-    theme: Theme | None = None
-    preset: Preset | None = Field(None, description="looks at home on portals of this system")
+    lang: Lang | None = Field(None, description=CHOICES["lang"].description)
+    theme: Theme | None = Field(None, description=CHOICES["theme"].description)
+    preset: Preset | None = Field(None, description=CHOICES["preset"].description)
     digits: int | None = Field(
         None, ge=0, le=MAX_DIGITS, strict=True, description="above 0: the total on top, padded"
     )
-    format: Format | None = Field(None, description="how thousands are parted")
+    format: Format | None = Field(None, description=CHOICES["format"].description)
     heading: str | None = Field(None, max_length=MAX_HEADING, description="'' is none")
     labels: dict[Line, Annotated[str, Field(max_length=MAX_LABEL)]] | None = Field(
         None, description="other labels for single lines"
     )
-    icons: Icons | None = Field(None, description="what stands before each label")
-    layout: Layout | None = Field(None, description="how the lines are arranged")
-    odometer: Odometer | None = Field(None, description="how the digits look")
-    wording: Wording | None = Field(None, description="whose lines and Vietnamese labels it has")
+    icons: Icons | None = Field(None, description=CHOICES["icons"].description)
+    layout: Layout | None = Field(None, description=CHOICES["layout"].description)
+    odometer: Odometer | None = Field(None, description=CHOICES["odometer"].description)
+    wording: Wording | None = Field(None, description=CHOICES["wording"].description)
     unit: str | None = Field(
         None, max_length=MAX_UNIT, description="the word after each number but those online"
     )
-    gap: Gap | None = Field(None, description="a gap after the lines of who is online")
+    gap: Gap | None = Field(None, description=CHOICES["gap"].description)
 
 
 def merged(display: Display, changes: DisplayFields | None) -> dict[str, Any]:

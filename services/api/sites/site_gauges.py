@@ -122,8 +122,8 @@ class SiteGauges:
             )
             for site in sites
         ]
-        found = await rows.load(self._store, months)
-        return {slug: views for (slug, *_), (views, _, _) in found.items()}
+        counts = await rows.load(self._store, months)
+        return {slug: views for (slug, *_), (views, _, _) in counts.items()}
 
     async def _show(self, sites: list[Site], last_ms: Mapping[str, float]) -> None:
         views = await self._counters.views_of(sites) if sites else {}

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -20,7 +19,6 @@ from services.http.errors import ApiError, bad_request, shown, unavailable, unkn
 from services.log.errors import LogError
 from services.log.tail import TailRead, Tails
 from services.model.account import Role
-from services.model.calendar import zone
 from services.model.downloads import are_downloads
 from services.model.hit import Hit, Visit
 from services.model.kept_apart import kind_of, site_of
@@ -175,7 +173,7 @@ def _events(read: TailRead, seen: Callable[[str], Site | None]) -> Iterable[byte
 
 def passed(hit: Hit, site: Site) -> Passed:
     """Return a hit of a site as a user may see it."""
-    at = datetime.fromtimestamp(hit.at / 1000, UTC).astimezone(zone(site.zone_at(hit.at)))
+    at = site.local(hit.at)
     visit = None if hit.visit is Visit.UNDECIDED else hit.visit is Visit.STARTS
     return Passed(
         time=at.isoformat(timespec="milliseconds"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from services.api.access.principal import Principal
-from services.http.errors import ApiError, Told, shown
+from services.http.errors import ApiError, Translatable, shown
 from services.model.site import ANY_HOST, Site
 
 
@@ -27,18 +27,20 @@ def check(
     added = [host for host in after.hosts if host not in before.hosts]
     if ANY_HOST in added:
         text = f"{ANY_HOST} is every host; only an owner may let a site be counted from anywhere"
-        raise ApiError(HTTPStatus.FORBIDDEN, {"hosts": Told(text, "error.any_host")})
+        raise ApiError(HTTPStatus.FORBIDDEN, {"hosts": Translatable(text, "error.any_host")})
     others = list(others)
     for host in added:
         if any(overlap(host, theirs) for other in others for theirs in other.hosts):
             # Without saying whose: an editor does not see others' sites.
             text = f"{shown(host)} belongs to another site; ask an owner of this server"
             raise ApiError(
-                HTTPStatus.CONFLICT, {"hosts": Told(text, "error.host_taken", host=host)}
+                HTTPStatus.CONFLICT, {"hosts": Translatable(text, "error.host_taken", host=host)}
             )
     if after.public_dashboard and not before.public_dashboard and not editors_publish:
         text = "only an owner may publish the traffic of a site (or LUOT_EDITORS_PUBLISH)"
-        raise ApiError(HTTPStatus.FORBIDDEN, {"public_dashboard": Told(text, "error.publishing")})
+        raise ApiError(
+            HTTPStatus.FORBIDDEN, {"public_dashboard": Translatable(text, "error.publishing")}
+        )
 
 
 def overlap(one: str, other: str) -> bool:

@@ -83,13 +83,13 @@ async def _counted(reader: StatsReader, site: Site, scope: Scope) -> Collection[
 
 
 async def _panel(reader: StatsReader, question: StatsQuery) -> PanelResult[list[BreakdownRow]]:
-    found, total = await asyncio.gather(
+    result, total = await asyncio.gather(
         reader.breakdown(question, BreakdownQuery(Property.PAGE, ROWS, 1)),
         reader.total(question, partly=True),
     )
-    rows = [row for row in found.rows if row.counts.pageviews]
+    rows = [row for row in result.rows if row.counts.pageviews]
     whole = max(total.total().pageviews, 1)
-    return PanelResult(_rows(rows, whole), partial=bool(found.warnings))
+    return PanelResult(_rows(rows, whole), partial=bool(result.warnings))
 
 
 def _rows(rows: Sequence[Row], whole: int) -> list[BreakdownRow]:

@@ -41,14 +41,14 @@ async def both(reader: StatsReader, query: StatsQuery, compared: Span, at_ms: in
     days = query.span.with_those(compared)
     moment = await reader.snapshot(query.site, days, with_opening=with_opening)
     counted = CountedDays.of(first_day, moment, query.site.day_of(at_ms))
-    asked = query.as_of(moment)
-    before = asked.about(compared, until(query.site, query.span, compared, at_ms))
+    now = query.as_of(moment)
+    before = now.about(compared, until(query.site, query.span, compared, at_ms))
     # Filtered numbers include no opening balances.
     filled = set() if query.filters else moment.opening.covered(compared, query.today)
     if (missing := counted.uncounted(compared, filled)) is not None:
-        return BothQueries(asked, before, missing.told(compared))
+        return BothQueries(now, before, missing.told(compared))
     unknown = tuple(measure for measure in query.measures if measure not in ENTERED)
     if not unknown or (missing := counted.uncounted(compared)) is None:
-        return BothQueries(asked, before, "")
+        return BothQueries(now, before, "")
     reason = f"{', '.join(unknown)}: {missing.told(compared)}"
-    return BothQueries(asked, before, "", unknown, reason)
+    return BothQueries(now, before, "", unknown, reason)

@@ -6,7 +6,7 @@ November with 1 to 27 October. Only the last 7 days and the like are compared wi
 Today alone is compared with the other day up to the same local time.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from services.api.stats.spans import Period, Span, follows_calendar, span_of
@@ -64,8 +64,8 @@ def until(site: Site, span: Span, before: Span | None, at_ms: int) -> int | None
     if before is None or before.days > 1 or span.first != site.day_of(at_ms):
         return None
     start, end = site.start_of(before.first), site.start_of(before.last + 1)
-    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone(site.zone_at(at_ms)))
-    then = datetime.combine(to_date(before.first), local.time(), zone(site.zone_at(start)))
+    time = site.local(at_ms).time()
+    then = datetime.combine(to_date(before.first), time, zone(site.zone_at(start)))
     return min(max(round(then.timestamp() * 1000), start), end)
 
 

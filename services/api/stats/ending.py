@@ -101,10 +101,10 @@ class VisitsKeeper:
             query, counted, days, found = self._waiting.pop(name)
             try:
                 await queries_ending.clear(self._store, name, self._version(-_GRACE_MS))
-                kept, version = 0, self._version()
+                count, version = 0, self._version()
                 for some in _at_once(days, found.held):
-                    kept += await self._put_together(query, counted, some, found, version)
-                log.info("put the visits of %d days of %s together", kept, query.site.slug)
+                    count += await self._put_together(query, counted, some, found, version)
+                log.info("put the visits of %d days of %s together", count, query.site.slug)
             except StoreError as error:
                 log.warning(
                     "the visits of %s cannot be put together, so what asks for them stays slow: %s",

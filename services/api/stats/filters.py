@@ -1,8 +1,4 @@
-r"""The grammar of filters: `event:page==/blog/*;visit:country!=FR|DE`.
-
-`;` means and, `|` means or, `*` matches any text. A backslash escapes a following `;`, `|`, `*` or
-backslash; before anything else it stands for itself.
-"""
+"""Filters, written as `event:page==/blog/*;visit:country!=FR|DE`; see `filter_text.py`."""
 
 import re
 from collections.abc import Mapping
@@ -13,6 +9,7 @@ import msgspec
 from services.api.stats import names
 from services.api.stats.traffic_sources import Known, traffic_sources
 from services.http.errors import bad_request, shown
+from services.model.filter_text import escaped, split, unescaped
 
 MAX_FILTERS = 20
 MAX_VALUES = 100
@@ -84,10 +81,10 @@ def _fits(pattern: Pattern, value: str) -> bool:
         return False
     at, end = len(first), len(value) - len(last)
     for piece in pattern[1:-1]:
-        found = value.find(piece, at, end)
-        if found < 0:
+        place = value.find(piece, at, end)
+        if place < 0:
             return False
-        at = found + len(piece)
+        at = place + len(piece)
     return at <= end
 
 
@@ -109,8 +106,8 @@ class Filter(msgspec.Struct, frozen=True):
         return [
             *("" if piece == self.by.unknown else names.kept(self.by, piece) for piece in pieces),
             *(
-                kept
-                for kept, word in words
+                value
+                for value, word in words
                 if any(_fits(pattern, word) for pattern in self.wildcards)
             ),
         ]
@@ -135,20 +132,19 @@ class Filter(msgspec.Struct, frozen=True):
         return self.names(value) is not self.negated
 
     def __str__(self) -> str:
-        values = "|".join("*".join(map(_escaped, pattern)) for pattern in self.patterns)
+        values = "|".join("*".join(map(escaped, pattern)) for pattern in self.patterns)
         return f"{self.by}{'!=' if self.negated else '=='}{values}"
 
 
 _TERM = re.compile("(?P<property>[^=!]*)(?P<operator>[=!]=)(?P<value>.*)", re.DOTALL)
 """Takes time in proportion to the text: a stranger writes it, where a dashboard is public."""
-_TOKEN = re.compile(r"\\([\\;|*])|([;|*])", re.DOTALL)
 
 
 def parse(text: str) -> tuple[Filter, ...]:
     """Parse filters. Raises ApiError, which names what could not be parsed, or is too much."""
     if len(text) > MAX_TEXT:
         raise bad_request("filters", f"{len(text)} characters; expected at most {MAX_TEXT}")
-    terms = [term for term in _split(text, ";") if term.strip()]
+    terms = [term for term in split(text, ";") if term.strip()]
     if len(terms) > MAX_FILTERS:
         raise bad_request("filters", f"{len(terms)} of them; expected at most {MAX_FILTERS}")
     filters = tuple(_filter(term) for term in terms)
@@ -173,7 +169,7 @@ def _filter(term: str) -> Filter:
     matched = _TERM.fullmatch(term)
     if matched is None:
         raise bad_request("filters", f"{shown(term)}; expected a property, == or !=, and a value")
-    values = _split(matched["value"].strip(), "|")
+    values = split(matched["value"].strip(), "|")
     if len(values) > MAX_VALUES:
         raise bad_request("filters", f"{len(values)} values; expected at most {MAX_VALUES}")
     if not all(values):
@@ -181,9 +177,9 @@ def _filter(term: str) -> Filter:
     for value in values:
         if len(value.encode()) > MAX_LENGTH:
             raise bad_request("filters", f"{shown(value)}; expected at most {MAX_LENGTH} bytes")
-        if len(_split(value, "*")) > MAX_STARS + 1:
+        if len(split(value, "*")) > MAX_STARS + 1:
             raise bad_request("filters", f"{shown(value)}; expected at most {MAX_STARS} times *")
-    patterns = tuple(tuple(_unescaped(piece) for piece in _split(value, "*")) for value in values)
+    patterns = tuple(tuple(unescaped(piece) for piece in split(value, "*")) for value in values)
     by = property_of(matched["property"].strip(), "filters")
     if by in OF_VISITS:
         raise bad_request("filters", f"{by} is no filter; expected one of {', '.join(FILTERED)}")
@@ -197,21 +193,3 @@ def property_of(name: str, field: str) -> Property:
     except ValueError:
         expected = ", ".join(Property)
         raise bad_request(field, f"{shown(name)}; expected one of {expected}") from None
-
-
-def _split(text: str, at: str) -> list[str]:
-    """Split at a character that is not escaped; escapes are left as they are."""
-    parts, begin = [], 0
-    for token in _TOKEN.finditer(text):
-        if token[2] == at:
-            parts.append(text[begin : token.start()])
-            begin = token.end()
-    return [*parts, text[begin:]]
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\([\\;|*])", r"\1", text)
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\;|*])", r"\\\1", text)

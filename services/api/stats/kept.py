@@ -16,18 +16,20 @@ from services.api.stats.reader import StatsReader
 
 async def kept_of(reader: StatsReader, query: StatsQuery) -> KeptHits:
     """Return what is kept of the days of a query, regardless of filters. Raises ApiError."""
-    asked = structs.replace(query, filters=(), measures=(Measure.VISITS,), opening=Opening.EXCLUDE)
-    asked = asked.as_of(query.snapshot or await reader.snapshot(query.site, query.span))
+    question = structs.replace(
+        query, filters=(), measures=(Measure.VISITS,), opening=Opening.EXCLUDE
+    )
+    question = question.as_of(query.snapshot or await reader.snapshot(query.site, query.span))
     first: list[int] = []
     visits = whole = 0
     async with reader.turn() as store:
-        parts = reader.of_parts(asked)
+        parts = reader.of_parts(question)
         for part in parts:
             counted = await reader.known(part)
             coverage, _ = await reader.hits(part, counted, partly=True)
-            held = await queries_hits.by_day(store, part, coverage)
-            first += [day for day, counts in held.items() if counts.pageviews]
-            visits += sum(counts.visits for counts in held.values())
+            by_day = await queries_hits.by_day(store, part, coverage)
+            first += [day for day, counts in by_day.items() if counts.pageviews]
+            visits += sum(counts.visits for counts in by_day.values())
             whole += sum(of_day for _, of_day in counted.within(query.span).values())
         since = min(first, default=None)
         if since is None:

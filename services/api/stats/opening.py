@@ -51,15 +51,15 @@ class OpeningNumbers(msgspec.Struct, frozen=True):
 
     def _tiles(self, span: Span, today: int) -> Iterator[tuple[Key, Span]]:
         """Yield the entries that a period takes, each with the days that it covers."""
-        held: set[int] = set()
+        covered: set[int] = set()
         for grain in _LONGEST_FIRST:
             for start in self._starts(grain, span):
                 key = (grain, start)
-                if start in held or not any(self.counts.get(key, ())):
+                if start in covered or not any(self.counts.get(key, ())):
                     continue
                 days = Span(start, period_end(start, grain) - 1)
                 if min(days.last, max(today, start)) <= span.last:
-                    held.update(range(days.first, min(days.last, span.last) + 1))
+                    covered.update(range(days.first, min(days.last, span.last) + 1))
                     yield key, days
 
     def _starts(self, grain: Grain, span: Span) -> Iterable[int]:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,7 +39,6 @@ from services.api.stats.results import HitsGoneError, Row
 from services.api.stats.site_query import CHARTED, Scope
 from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
-from services.model.calendar import zone
 from services.model.site import Site
 
 _OF_SOME = (Property.UTM_CAMPAIGN, Property.UTM_MEDIUM)
@@ -143,9 +141,9 @@ class PanelReading:
         counts = [int(row.counts.value(measure) or 0) for row in result.value]
         most = max(counts, default=1)
         whole = 0 if summary.value is None else int(summary.value[0].value(measure) or 0)
-        if result.partial and not self._scope.filters and (kept := await self.kept()):
+        if result.partial and not self._scope.filters and (hits := await self.kept()):
             # A share of what these rows cover, not of days for which there are no hits.
-            whole = kept.visits
+            whole = hits.visits
         total = max(whole, sum(counts), 1)
         rows = [
             BreakdownRow(
@@ -248,7 +246,7 @@ class PanelReading:
 
     async def _known(self, result: PanelResult[_ReadTotals]) -> PanelResult[ComparedTotals]:
         """Return the result, or an empty one when no hits are kept that could tell."""
-        if result.partial and (kept := await self.kept()) and not kept.visits:
+        if result.partial and (hits := await self.kept()) and not hits.visits:
             return PanelResult((None, None), partial=True)
         return PanelResult(*result)
 
@@ -257,8 +255,8 @@ class PanelReading:
         if not self._scope.is_running:
             return PanelResult(Counts())
         today = Span(self._scope.today, self._scope.today)
-        found = await self._reader.total((await self._question(CHARTED)).about(today), partly=True)
-        return PanelResult(found.total())
+        result = await self._reader.total((await self._question(CHARTED)).about(today), partly=True)
+        return PanelResult(result.total())
 
     async def _kept_hits(self) -> PanelResult[KeptHits]:
         return PanelResult(await kept_of(self._reader, await self._question((Measure.VISITS,))))
@@ -270,8 +268,8 @@ class PanelReading:
             [(await self._missing(measure)).before for measure in question.measures]
         ):
             return None
-        asked = question.about(against, self._scope.until_ms)
-        before = await self._reader.total(asked, partly=True)
+        earlier = question.about(against, self._scope.until_ms)
+        before = await self._reader.total(earlier, partly=True)
         return None if before.warnings else before.total()
 
     async def _timeseries(self) -> PanelResult[list[SeriesPoint]]:
@@ -287,13 +285,13 @@ class PanelReading:
         if scope.before and is_known and interval is not Interval.WEEK:
             # A rate whose raw hits are gone has no line, which is not an error.
             with contextlib.suppress(ApiError):
-                asked = elapsed.about(scope.before)
-                before = (await self._reader.timeseries(asked, interval)).rows
+                earlier = elapsed.about(scope.before)
+                before = (await self._reader.timeseries(earlier, interval)).rows
         return PanelResult(self._points(now.rows, before), partial=bool(now.warnings))
 
     def _points(self, rows: Sequence[Row], before: Sequence[Row]) -> list[SeriesPoint]:
         measure = self._scope.measure
-        local = datetime.fromtimestamp(self._at, zone(self._site.zone_at(int(self._at * 1000))))
+        local = self._site.local(int(self._at * 1000))
         hourly = self._scope.interval is Interval.HOUR
         latest = local.strftime("%Y-%m-%d %H:00:00" if hourly else "%Y-%m-%d")
         points = []

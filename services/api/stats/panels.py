@@ -1,4 +1,4 @@
-"""What the dashboard shows of a site, in one call: `panels(site, query) -> SitePanels`."""
+"""What the dashboard shows of sites: the panels of a page, as CSV too, and reports."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress

@@ -70,7 +70,7 @@ async def look(
     end, taken = counted.position + 1, [row.run for row in counted.runs(span)]
     which = f" AND {corrections.is_taken(taken, within=False)}" if taken else ""
     parts: dict[int, tuple[int, int, date, date]] = {}
-    held: dict[int, int] = defaultdict(int)
+    by_day: dict[int, int] = defaultdict(int)
     positions: dict[int, int] = defaultdict(int)
     statement = _COVERAGE.format(counts=f"bot = 0 AND position < {end}{which}")
     for part, day, lowest, highest, views_there, positions_there in await store.execute(
@@ -79,7 +79,7 @@ async def look(
         low, high, first, last = parts.get(part, (lowest, highest, day, day))
         parts[part] = (min(low, lowest), max(high, highest), min(first, day), max(last, day))
         if views_there:
-            held[to_day(day)] += views_there
+            by_day[to_day(day)] += views_there
             positions[to_day(day)] += positions_there
     months, doubled = parts_of(parts.values())
     moved = [row.run for row in counted.ledger if row.touches(*span)]
@@ -87,12 +87,12 @@ async def look(
         moved = []
     coverage = Coverage(months, doubled, end, taken, moved)
     if doubled:
-        held = defaultdict(int, await views(store, site, span, coverage))
-    if sum(held.values()) < (LEAST_VIEWS if least is None else least):
-        return coverage, dict(held), {}
+        by_day = defaultdict(int, await views(store, site, span, coverage))
+    if sum(by_day.values()) < (LEAST_VIEWS if least is None else least):
+        return coverage, dict(by_day), {}
     ended, returned = await queries_ended.known(store, site, span)
     digests = {
-        day: queries_ended.digest_of(held[day], of_day, day, counted, returned.get(day, 0))
+        day: queries_ended.digest_of(by_day[day], of_day, day, counted, returned.get(day, 0))
         for day, of_day in positions.items()
         if not any(twice.holds(day) for twice in doubled)
     }
@@ -101,7 +101,7 @@ async def look(
         for day, digest in digests.items()
         if day in ended and ended[day][0] == digest
     }
-    return coverage._replace(ended=queries_ended.few_pieces(good)), dict(held), digests
+    return coverage._replace(ended=queries_ended.few_pieces(good)), dict(by_day), digests
 
 
 def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Span]]:

@@ -117,8 +117,8 @@ async def clear(store: Store, site: str, before: int) -> None:
     """Delete what is no longer read: versions before one that are not the newest of a day."""
     parameters = {"site": site, "before": before}
     for table in _TABLES:
-        found = await store.execute(_OLD.format(table=table), parameters)
-        old: Collection[int] = [row[0] for row in found]
+        rows = await store.execute(_OLD.format(table=table), parameters)
+        old: Collection[int] = [row[0] for row in rows]
         if old:
             clear = _CLEAR.format(table=table)
             await store.execute_ddl(clear, {"site": site, "versions": old})

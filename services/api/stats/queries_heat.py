@@ -1,6 +1,6 @@
 """The statement that counts views by weekday and hour, in the site's time zone."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from services.api.stats import queries_hits as hits
@@ -8,7 +8,6 @@ from services.api.stats.coverage import Coverage
 from services.api.stats.queries_columns import fitting
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import QUARTER_MS, Span
-from services.model.calendar import zone
 from services.model.site import Site
 from services.store.interface import Store
 
@@ -68,8 +67,7 @@ def clock_changes(site: Site, span: Span) -> list[ClockChange]:
 
 
 def _offset_at(site: Site, at: int) -> int:
-    local = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone(site.zone_at(at)))
-    return (local.utcoffset() or timedelta()) // timedelta(milliseconds=1)
+    return (site.local(at).utcoffset() or timedelta()) // timedelta(milliseconds=1)
 
 
 def _offset(changes: list[ClockChange]) -> str:

@@ -22,7 +22,6 @@ from services.http.errors import bad_request, shown
 from services.model.kept_apart import Apart, name_of
 from services.model.site import ANY_TEXT, Site
 
-DEFAULT_PERIOD = "30d"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_PAGE = 1000

@@ -118,9 +118,9 @@ class StatsReader:
 
     def of_parts(self, query: StatsQuery) -> list[StatsQuery]:
         """Return the query for each part of its site: their counts add up."""
-        asked = query.of_addresses()
+        question = query.of_addresses()
         return [
-            asked if part.slug == query.site.slug else structs.replace(asked, site=part)
+            question if part.slug == query.site.slug else structs.replace(question, site=part)
             for part in self.parts(query.site)
         ]
 

@@ -19,7 +19,6 @@ from services.api.stats.known_route import KnownRoute
 from services.api.stats.opening import Opening
 from services.api.stats.query import (
     DEFAULT_LIMIT,
-    DEFAULT_PERIOD,
     MAX_LIMIT,
     MAX_PAGE,
     StatsQuery,
@@ -29,8 +28,8 @@ from services.api.stats.query import (
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
 from services.api.stats.results import Row, StatsResult
-from services.api.stats.sites import asking, readable, refuse_strangers, summed
-from services.api.stats.spans import Interval, Period, interval_of
+from services.api.stats.sites import principal_of, readable, refuse_strangers, summed
+from services.api.stats.spans import DEFAULT_PERIOD, Interval, Period, interval_of
 from services.http.departures import unless_gone
 from services.http.errors import bad_request, shown, unavailable
 from services.model.site import Site
@@ -127,7 +126,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         return summed(site, stats().registry)
 
     def reader_of(request: Request) -> StatsReader:
-        return stats().readers.of(asking(request), request)
+        return stats().readers.of(principal_of(request), request)
 
     async def query_of(
         request: Request,
@@ -254,7 +253,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     ) -> Response:
         """Metrics of a period by page, source, country…, the highest first metric first."""
         rows = parse_breakdown(query, property, limit, page)
-        who = asking(request)
+        who = principal_of(request)
         if who is None or not who.has(query.site.slug):
             query = query.of_shown_pages(rows.by, reader_of(request).parts(query.site))
         is_titled = one_of("titles", titles or "false", ("true", "false")) == "true"

@@ -1,7 +1,6 @@
 """What the page of a site asks for: a period, filters, and the measure of its chart."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -11,23 +10,25 @@ from services.api.stats.comparison import Comparison, against, until
 from services.api.stats.filters import FILTERED, Filter, parse
 from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
-from services.api.stats.spans import Interval, Period, Span, span_of
+from services.api.stats.spans import DEFAULT_PERIOD, Interval, Period, Span, span_of
 from services.http.errors import ApiError
-from services.model.calendar import zone
+from services.model.default_period import DefaultPeriod
+from services.model.filter_text import escaped
 from services.model.site import Site
 
-YESTERDAY = "yesterday"
-PERIODS = ("day", YESTERDAY, "7d", "30d", "month", "quarter", "year", "all")
+YESTERDAY = DefaultPeriod.YESTERDAY.value
+CUSTOM = Period.CUSTOM.value
+LONG_PERIODS = (Period.LAST_12_MONTHS.value, Period.HALF.value, Period.NINE_MONTHS.value)
+REPORTS = tuple(one.value for one in DefaultPeriod if one.startswith("report_"))
+"""Those for reports, from the 15th to the 14th."""
+PERIODS = tuple(
+    one.value for one in DefaultPeriod if one and one.value not in (*LONG_PERIODS, *REPORTS)
+)
 """The everyday ones."""
-LONG_PERIODS = ("12mo", "half", "nine_months")
 COMPARISONS = tuple(Comparison)
 OPENINGS = tuple(Opening)
 MEASURED = Opening.EXCLUDE
 """Only what was measured, without opening balances: what a page shows unless asked."""
-REPORTS = tuple(period.value for period in Period if period.startswith("report_"))
-"""Those for reports, from the 15th to the 14th."""
-DEFAULT_PERIOD = "30d"
-CUSTOM = "custom"
 CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
 
 FILTER_FIELDS = tuple((by.value, by.field) for by in FILTERED)
@@ -133,10 +134,8 @@ class Scope(msgspec.Struct, frozen=True):
         until_ms = until(site, self.span, self.before, at_ms)
         if until_ms is None:
             return self
-        local = datetime.fromtimestamp(until_ms / 1000, UTC).astimezone(
-            zone(site.zone_at(until_ms))
-        )
-        return msgspec.structs.replace(self, until_ms=until_ms, until_time=f"{local:%H:%M}")
+        until_time = f"{site.local(until_ms):%H:%M}"
+        return msgspec.structs.replace(self, until_ms=until_ms, until_time=until_time)
 
     @property
     def is_running(self) -> bool:
@@ -194,8 +193,13 @@ def applied_of(text: str) -> list[AppliedFilter]:
 
 def filters_of(values: Mapping[str, str], other: str) -> str:
     """Return the filters in a form's fields, by their names, and `other` ones, as one text."""
-    terms = [f"{by}=={_escaped(value)}" for by in FILTERED if (value := values.get(by.field, ""))]
+    terms = [f"{by}=={field_text(value)}" for by in FILTERED if (value := values.get(by.field, ""))]
     return ";".join([*terms, *([other] if other else [])])
+
+
+def field_text(value: str) -> str:
+    """Return the value of a form's field as text of a filter: all but `;` means the same there."""
+    return escaped(value, special="\\|*")
 
 
 def values_of(text: str) -> tuple[dict[str, str], str]:
@@ -212,11 +216,6 @@ def values_of(text: str) -> tuple[dict[str, str], str]:
         else:
             values[one.by.field] = str(one).partition("==")[2].replace("\\;", ";")
     return values, _text(tuple(others))
-
-
-def _escaped(value: str) -> str:
-    # The other special characters of the grammar mean the same in a field.
-    return value.replace(";", "\\;")
 
 
 def _text(filters: tuple[Filter, ...]) -> str:

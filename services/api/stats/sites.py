@@ -14,7 +14,7 @@ from services.model.hosts import fold
 from services.model.kept_apart import FREE, kind_of, site_of
 from services.model.site import ANY_HOST, Site
 
-_ASKING = "luot.asking"
+_PRINCIPAL = "luot.stats.principal"
 
 
 async def readable(request: Request, registry: Registry, name: str | None) -> Site:
@@ -42,7 +42,7 @@ async def readable(request: Request, registry: Registry, name: str | None) -> Si
     if len(sites) > 1:
         slugs = ", ".join(site.slug for site in sites)
         raise bad_request("site_id", f"{shown(name)} is a host of {slugs}; expected a slug")
-    request.scope[_ASKING] = who
+    request.scope[_PRINCIPAL] = who
     return sites[0]
 
 
@@ -63,13 +63,13 @@ async def readable_by_slug(request: Request, registry: Registry, slug: str) -> S
         raise unknown_site(slug)
     elif who.has(site.slug):
         admit(request, who, Needed(Role.VIEWER))
-    request.scope[_ASKING] = who
+    request.scope[_PRINCIPAL] = who
     return site
 
 
-def asking(request: Request) -> Principal | None:
+def principal_of(request: Request) -> Principal | None:
     """Return who asks, after a site was found `readable`; None for a stranger."""
-    who: Principal | None = request.scope[_ASKING]
+    who: Principal | None = request.scope[_PRINCIPAL]
     return who
 
 
@@ -78,7 +78,7 @@ def refuse_strangers(request: Request, site: Site) -> None:
 
     site  as kept for what is requested
     """
-    who, kind = asking(request), kind_of(site.kept_as)
+    who, kind = principal_of(request), kind_of(site.kept_as)
     if kind not in FREE:
         return
     if who is None:

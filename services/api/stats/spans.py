@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ from services.model.calendar import (
     to_date,
     to_day,
     week_start,
-    zone,
 )
 from services.model.site import Site
 
@@ -50,6 +49,7 @@ class Period(StrEnum):
     CUSTOM = "custom"
 
 
+DEFAULT_PERIOD = Period.LAST_30_DAYS.value
 _MONTHS = {"month": 1, "quarter": 3, "half": 6, "nine_months": 9, "year": 12}
 """How many months these have, and those for reports; counted from January."""
 _HALF = 6
@@ -194,7 +194,7 @@ def hours_of(span: Span, site: Site) -> Hours:
     hours: dict[tuple[str, object], int] = {}
     quarters = []
     for at in range(start, end, QUARTER_MS):
-        local = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone(site.zone_at(at)))
+        local = site.local(at)
         hour = local.strftime("%Y-%m-%d %H:00:00"), local.utcoffset()
         quarters.append(hours.setdefault(hour, len(hours)))
     return Hours([label for label, _ in hours], start, quarters)

@@ -5,14 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.model.calendar import (
-    Grain,
-    period_start,
-    previous_month,
-    previous_year,
-)
+from services.model.calendar import Grain
 from services.model.display import Display, Format, Preset
-from services.model.lines import Line
+from services.model.lines import PERIODS, Line
 from services.model.site import ANY_HOST, Metric, Site
 from services.standalone.demo.portals import INDEX
 from services.store import balances, sites
@@ -25,6 +20,8 @@ REASON = "what the old counter of this demo portal showed"
 
 class OldCounter(NamedTuple):
     """What an old counter showed; the first visitor of the demo is yet to be added.
+
+    The periods are named as in `Line`, and each is a single counter row.
 
     articles  views by path
     """
@@ -151,20 +148,11 @@ async def prepare(store: Store, now_ms: int) -> None:
 
 def entries(numbers: OldCounter, today: int, now_ms: int) -> Iterable[BalanceEntry]:
     """Return the ledger entries that make a block show these numbers on a given day of its site."""
-    periods = (
-        ("today", Grain.DAY, today),
-        ("yesterday", Grain.DAY, today - 1),
-        ("this_month", Grain.MONTH, period_start(today, Grain.MONTH)),
-        ("last_month", Grain.MONTH, previous_month(today)),
-        ("this_year", Grain.YEAR, period_start(today, Grain.YEAR)),
-        ("last_year", Grain.YEAR, previous_year(today)),
-        ("total", Grain.TOTAL, 0),
-    )
-    for name, grain, start in periods:
-        if visits := getattr(numbers, name):
-            views = 3 * visits
+    for line, rows in PERIODS.items():
+        if visits := getattr(numbers, line, 0):
+            ((grain, start),) = rows(today)
             yield BalanceEntry(
-                f"demo:{name}", "", grain, start, views, visits, AUTHOR, now_ms, REASON
+                f"demo:{line}", "", grain, start, 3 * visits, visits, AUTHOR, now_ms, REASON
             )
     for path, views in numbers.articles:
         name = path.rpartition("/")[2]

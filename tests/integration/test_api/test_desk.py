@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
-from services.api.sites.desk import annotations, shares
+from services.api.sites.annotations import service as annotations
+from services.api.sites.shares import service as shares
 from services.state.state import State
 from services.store import erasures, share_links
 from services.store.interface import Store

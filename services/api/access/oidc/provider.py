@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 
 from services.api.access.oidc.begun import BegunSignIn
 from services.api.access.oidc.settings import ProviderSettings
-from services.http.errors import ApiError, Told, shown
+from services.http.errors import ApiError, Translatable, shown
 from services.runtime.reasons import reason
 
 ANSWER_SECONDS = 10.0
@@ -83,18 +83,18 @@ class Provider:
                 return self._described
             url = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
             try:
-                found = _decoded(await self._ask("GET", url), ProviderDescription, url)
-                if found.issuer != self._settings.issuer:
+                description = _decoded(await self._ask("GET", url), ProviderDescription, url)
+                if description.issuer != self._settings.issuer:
                     raise _away(
-                        f"{url} is of the issuer {shown(found.issuer)}; expected LUOT_OIDC_ISSUER,"
-                        f" {self._settings.issuer}"
+                        f"{url} is of the issuer {shown(description.issuer)}; expected"
+                        f" LUOT_OIDC_ISSUER, {self._settings.issuer}"
                     )
             except ApiError:
                 if self._described is None:
                     raise
                 return self._described
-            self._described, self._described_at = found, self._monotonic()
-            return found
+            self._described, self._described_at = description, self._monotonic()
+            return description
 
     async def address(self, begun: BegunSignIn) -> str:
         """Return where a browser goes to sign in."""
@@ -130,9 +130,9 @@ class Provider:
         """
         if self._waiting >= MOST_WAITING:
             text = "too many sign in at this moment; try again"
-            told = Told(text, "oidc.busy")
+            message = Translatable(text, "oidc.busy")
             headers = {"Retry-After": "5"}
-            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"sign_in": told}, headers)
+            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"sign_in": message}, headers)
         self._waiting += 1
         try:
             async with self._turns:
@@ -226,9 +226,9 @@ class Provider:
             if self._keys is not None and since < (KEYS_SECONDS if anew else DESCRIBED_SECONDS):
                 return self._keys
             url = described.jwks_uri
-            found = _decoded(await self._ask("GET", url), dict[str, Any], url)
+            key_set = _decoded(await self._ask("GET", url), dict[str, Any], url)
             try:
-                self._keys = KeySet.import_key_set({"keys": list(found["keys"])})
+                self._keys = KeySet.import_key_set({"keys": list(key_set["keys"])})
             except (JoseError, ValueError, TypeError, KeyError) as error:
                 raise _away(f"{url} has no keys that can be used: {error}") from None
             self._keys_at = self._monotonic()
@@ -273,11 +273,11 @@ def _away(why: str) -> ApiError:
     """Return the error for an unusable provider; only the log says why."""
     log.warning("nobody can sign in at the OIDC provider: %s", why)
     text = "the provider cannot be reached, or is not set up right; the log of Luot says why"
-    return ApiError(HTTPStatus.BAD_GATEWAY, {"sign_in": Told(text, "oidc.away")})
+    return ApiError(HTTPStatus.BAD_GATEWAY, {"sign_in": Translatable(text, "oidc.away")})
 
 
 def _not_right(why: str) -> ApiError:
     """Return the refusal of what a browser brought back."""
     log.warning("a sign-in by OIDC was refused: %s", why)
     text = "the provider's answer was refused; begin again"
-    return ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": Told(text, "oidc.refused")})
+    return ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": Translatable(text, "oidc.refused")})

@@ -16,7 +16,7 @@ from services.api.access.oidc.begun import BegunCookie
 from services.api.access.oidc.settings import ProviderSettings
 from services.api.access.outside_accounts import OutsideAccounts
 from services.api.access.sign_in import SignedIn, SignInService
-from services.http.errors import ApiError, Told, shown
+from services.http.errors import ApiError, Translatable, shown
 
 PREFIX = "oidc "
 """Prefix of an account's identity, followed by the issuer and its name for the person."""
@@ -42,14 +42,14 @@ class OidcSignIn:
         settings: ProviderSettings,
         authenticator: Authenticator,
         accounts: OutsideAccounts,
-        signing: SignInService,
+        sign_in: SignInService,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._authenticator = authenticator
         self._accounts = accounts
-        self._signing = signing
+        self._sign_in = sign_in
         self._clock = clock
         # Its libraries take 15 MB, which an API without a provider saves.
         from services.api.access.oidc.provider import Provider
@@ -85,29 +85,29 @@ class OidcSignIn:
         is invalid; 403 if the person may do nothing here; see OutsideAccounts.
         """
         given = request.query_params
-        found = self._cookie.read(request, self._is_secure(request), self._clock())
-        if found is None or not hmac.compare_digest(
-            found.state.encode(), given.get("state", "").encode()
+        attempt = self._cookie.read(request, self._is_secure(request), self._clock())
+        if attempt is None or not hmac.compare_digest(
+            attempt.state.encode(), given.get("state", "").encode()
         ):
             text = "this sign-in did not begin in this browser, or too long ago; begin again"
-            raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Told(text, "oidc.late")})
+            raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Translatable(text, "oidc.late")})
         # RFC 9207: an answer from another provider must not be taken for one from this.
         if given.get("iss", self._settings.issuer) != self._settings.issuer:
             text = "the answer is of another provider"
-            raise ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": Told(text, "oidc.refused")})
+            raise ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": Translatable(text, "oidc.refused")})
         if (error := given.get("error")) is not None:
             text = f"the provider says {shown(error)}"
-            told = Told(text, "oidc.failed", error=error[:80])
+            message = Translatable(text, "oidc.failed", error=error[:80])
             if error == _DENIED:
-                told = Told(text, "oidc.denied")
-            raise ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": told})
+                message = Translatable(text, "oidc.denied")
+            raise ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": message})
         code = given.get("code", "")
         if not 0 < len(code) <= MAX_CODE:
             text = "the provider sent no code; begin again"
-            raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Told(text, "oidc.late")})
-        claims = await self._provider.claims(code, found)
+            raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Translatable(text, "oidc.late")})
+        claims = await self._provider.claims(code, attempt)
         user = await self._accounts.admit(self._person(claims))
-        return CameBack(await self._signing.begin_outside(request, user, "oidc"), found.next)
+        return CameBack(await self._sign_in.begin_outside(request, user, "oidc"), attempt.next)
 
     def forget(self, request: Request, response: Response) -> None:
         """Delete what a browser began: it works once."""
@@ -126,11 +126,11 @@ class OidcSignIn:
         name = claims.get(settings.user)
         if not isinstance(name, str) or not name.strip():
             text = f"the provider does not say {settings.user}, by which accounts are named here"
-            told = Told(text, "oidc.no_name", claim=settings.user)
-            raise ApiError(HTTPStatus.FORBIDDEN, {"sign_in": told})
+            message = Translatable(text, "oidc.no_name", claim=settings.user)
+            raise ApiError(HTTPStatus.FORBIDDEN, {"sign_in": message})
         if settings.user == _EMAIL and claims.get("email_verified") is not True:
             text = "the provider has not verified this address"
-            raise ApiError(HTTPStatus.FORBIDDEN, {"sign_in": Told(text, "oidc.unverified")})
+            raise ApiError(HTTPStatus.FORBIDDEN, {"sign_in": Translatable(text, "oidc.unverified")})
         given = claims.get(settings.groups, [])
         listed = given if isinstance(given, list) else [given]
         groups = {one for one in listed[:MAX_GROUPS] if isinstance(one, str)}

@@ -37,9 +37,9 @@ class HourReader:
         if not every:
             return {}
         async with self._reader.turn() as store:
-            found = await queries_alerts.roughly(store, every, hours)
+            views = await queries_alerts.roughly(store, every, hours)
         return {
-            name: reduce(RoughViews.plus, (found[part] for part in parts)).views(hours)
+            name: reduce(RoughViews.plus, (views[part] for part in parts)).views(hours)
             for name, parts in names.items()
         }
 

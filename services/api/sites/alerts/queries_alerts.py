@@ -67,12 +67,12 @@ async def roughly(store: Store, names: Sequence[str], hours: SameHours) -> dict[
         "starts": [0 if span is None else span.start for span in spans],
         "ends": [0 if span is None else span.end for span in spans],
     }
-    found = {name: RoughViews([0] * len(spans), [0] * len(spans)) for name in names}
+    by_name = {name: RoughViews([0] * len(spans), [0] * len(spans)) for name in names}
     for begin in range(0, len(names), SITES_A_QUERY):
         sites = list(names[begin : begin + SITES_A_QUERY])
         for site, week, of_hours, of_days in await store.execute(
             _ROUGHLY, parameters | {"sites": sites}
         ):
-            found[site].of_hours[week] = of_hours
-            found[site].of_days[week] = of_days
-    return found
+            by_name[site].of_hours[week] = of_hours
+            by_name[site].of_days[week] = of_days
+    return by_name

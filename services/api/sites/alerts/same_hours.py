@@ -81,10 +81,10 @@ def _earlier(label: str, weeks: int) -> str:
 
 
 def _found(site: Site, days: Span, labels: Sequence[str]) -> HourSpan | None:
-    found = [hour for hour in _hours(site, days) if hour.label in labels]
-    if [hour.label for hour in found] != list(labels):
+    hours = [hour for hour in _hours(site, days) if hour.label in labels]
+    if [hour.label for hour in hours] != list(labels):
         return None
-    start, end = found[0].start, found[-1].start + found[-1].length
-    if end - start != sum(hour.length for hour in found):
+    start, end = hours[0].start, hours[-1].start + hours[-1].length
+    if end - start != sum(hour.length for hour in hours):
         return None
     return HourSpan(Span(site.day_of(start), site.day_of(end - 1)), labels, start, end)

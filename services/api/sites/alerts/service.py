@@ -9,7 +9,7 @@ from services.api.access.principal import Principal
 from services.api.sites.alerts.schemas import AlertFields
 from services.api.sites.alerts.telling import AlertTeller, is_given_up
 from services.api.stats.reports.mailer import MailError, checked_addresses
-from services.http.errors import ApiError, Told, bad_request, unavailable
+from services.http.errors import ApiError, Translatable, bad_request, unavailable
 from services.model.display import Lang
 from services.model.site import Site
 from services.store import alerts
@@ -101,7 +101,7 @@ class Alerts:
         rule = await self.of_site(site)
         if not rule.addresses:
             text = "none is saved; expected at least one"
-            raise bad_request("addresses", Told(text, "alerts.test.nobody"))
+            raise bad_request("addresses", Translatable(text, "alerts.test.nobody"))
         self._take_turn(site)
         async with self._audit.recorded(who, "alert.test", site.slug, site=site.slug):
             try:
@@ -116,10 +116,10 @@ class Alerts:
         }
         if site.kept_as in self._tested:
             text = f"one was sent just now; expected one in {TEST_SECONDS} seconds"
-            told = Told(text, "alerts.test.soon", seconds=TEST_SECONDS)
+            message = Translatable(text, "alerts.test.soon", seconds=TEST_SECONDS)
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                {"addresses": told},
+                {"addresses": message},
                 {"Retry-After": str(TEST_SECONDS)},
             )
         self._tested[site.kept_as] = now

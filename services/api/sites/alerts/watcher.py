@@ -96,11 +96,13 @@ class AlertWatcher:
             return 0
         of_sites = {rule.site: rule for rule in rules}
         going_on = [one for one in events.values() if not one.ended]
-        wanted = [one for one in going_on if is_wanted(one, of_sites.get(one.site))]
-        changed = [ended(one, now)._replace(dismissed=1) for one in going_on if one not in wanted]
+        open_events = [one for one in going_on if is_wanted(one, of_sites.get(one.site))]
+        changed = [
+            ended(one, now)._replace(dismissed=1) for one in going_on if one not in open_events
+        ]
         unavailable: Exception | None = None
         try:
-            async for event in self._noticed(rules, wanted, now):
+            async for event in self._noticed(rules, open_events, now):
                 changed.append(event)  # noqa: PERF401  # what came before an error stays
         except _UNAVAILABLE as error:
             # What was detected before is sent even so.

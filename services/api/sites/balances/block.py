@@ -10,7 +10,7 @@ from services.api.counter.periods import Key
 from services.api.counter.reading import Reading
 from services.api.sites.balances.columns import count_of, text_of
 from services.api.sites.balances.table import OldNumbers
-from services.http.errors import ApiError, Told, bad_request, shown
+from services.http.errors import ApiError, Translatable, bad_request, shown
 from services.model.calendar import Grain, period_start, to_date
 from services.model.lines import PERIODS, Line
 from services.model.site import Metric
@@ -48,7 +48,7 @@ def typed_numbers(given: Mapping[str, str]) -> dict[Line, int]:
             try:
                 typed[line] = count_of(text)
             except ValueError as error:
-                errors[line.value] = Told(str(error), "balances.no_count", value=text[:40])
+                errors[line.value] = Translatable(str(error), "balances.no_count", value=text[:40])
     if errors:
         raise ApiError(400, errors)
     return typed
@@ -127,7 +127,7 @@ def _divided(line: Line, rest: int, free: list[Key]) -> dict[Key, int]:
     if not free:
         raise bad_request(
             line.value,
-            Told(
+            Translatable(
                 f"all of it is in other lines, and {abs(rest)} are"
                 f" {'left over' if rest > 0 else 'missing'}",
                 "balances.divided",

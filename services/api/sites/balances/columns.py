@@ -54,26 +54,26 @@ def columns_of(cells: Sequence[Any]) -> tuple[dict[NumberColumn, int], list[str]
 
     Raises ApiError, 400, if they are not those of a table of days or of pages.
     """
-    found: dict[NumberColumn, int] = {}
+    columns: dict[NumberColumn, int] = {}
     others: list[str] = []
     for place, cell in enumerate(cells):
         name = unicodedata.normalize("NFC", " ".join(text_of(cell).replace("_", " ").split()))
         column = _COLUMNS.get(name.casefold())
         if column is None:
             others += [name] if name else []
-        elif column in found:
+        elif column in columns:
             raise bad_request("file", f"the first line names {column} twice; expected it once")
         else:
-            found[column] = place
-    counts = found.keys() & {NumberColumn.VISITS, NumberColumn.VIEWS}
-    if NumberColumn.PATH in found and NumberColumn.VIEWS in found:
+            columns[column] = place
+    counts = columns.keys() & {NumberColumn.VISITS, NumberColumn.VIEWS}
+    if NumberColumn.PATH in columns and NumberColumn.VIEWS in columns:
         # A page shows only its views.
-        if NumberColumn.VISITS in found:
-            others.append(text_of(cells[found.pop(NumberColumn.VISITS)]))
-        return found, others
-    when = found.keys() & {NumberColumn.DAY, NumberColumn.PERIOD}
-    if NumberColumn.PATH not in found and when and counts:
-        return found, others
+        if NumberColumn.VISITS in columns:
+            others.append(text_of(cells[columns.pop(NumberColumn.VISITS)]))
+        return columns, others
+    when = columns.keys() & {NumberColumn.DAY, NumberColumn.PERIOD}
+    if NumberColumn.PATH not in columns and when and counts:
+        return columns, others
     names = ", ".join(map(shown, map(text_of, cells[:10])))
     raise bad_request(
         "file",

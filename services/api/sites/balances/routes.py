@@ -124,11 +124,11 @@ def router(registry: Callable[[], Registry], balances: Callable[[], Balances]) -
         bulk: Annotated[str, Path(description="the id of a bulk entry")],
     ) -> BulkOut:
         """One bulk entry, and whether it was taken back."""
-        found = await balances().bulk(site, bulk)
-        if found is None:
+        entered = await balances().bulk(site, bulk)
+        if entered is None:
             message = f"{shown(bulk)} is no bulk entry of {site.slug}"
             raise ApiError(HTTPStatus.NOT_FOUND, {"id": message})
-        return _bulk(found)
+        return _bulk(entered)
 
     @routes.post("/bulk/{bulk}/reverse")
     @needs(Role.EDITOR)
@@ -148,11 +148,11 @@ def router(registry: Callable[[], Registry], balances: Callable[[], Balances]) -
         entry: Annotated[str, Path(description="the id of an entry")],
     ) -> BalanceOut:
         """One entry of the ledger."""
-        found = await balances().find(site, entry)
-        if found is None:
+        balance = await balances().find(site, entry)
+        if balance is None:
             message = f"{shown(entry)} is no entry of {site.slug}"
             raise ApiError(HTTPStatus.NOT_FOUND, {"id": message})
-        return checks.out(found)
+        return checks.out(balance)
 
     return routes
 

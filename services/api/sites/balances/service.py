@@ -256,10 +256,12 @@ class Balances:
             )
             parts[name] = ids if len(ids) <= most else []
             reversals[REVERSAL + ids[0]] = name
-        wanted = {*reversals, *(one for ids in parts.values() for one in ids)}
-        found = await answered(ledger.find(self._store, site.kept_as, wanted))
-        held = {name: [found[one] for one in ids if one in found] for name, ids in parts.items()}
-        return held, {name for one, name in reversals.items() if one in found}
+        entry_ids = {*reversals, *(one for ids in parts.values() for one in ids)}
+        known = await answered(ledger.find(self._store, site.kept_as, entry_ids))
+        contents = {
+            name: [known[one] for one in ids if one in known] for name, ids in parts.items()
+        }
+        return contents, {name for one, name in reversals.items() if one in known}
 
     async def _check(self, site: Site, entries: Sequence[Entry]) -> None:
         checks.check_sums(entries, await answered(ledger.all_sums(self._store, site.kept_as)))
@@ -288,18 +290,19 @@ async def answered(work: Awaitable[T]) -> T:
 
 def _check_same(name: str, entries: dict[str, Entry], before: dict[str, Entry]) -> None:
     """Raise ApiError, 409, if a bulk entry holds anything that this table does not."""
-    for one, held in before.items():
+    for one, earlier in before.items():
         new = entries.get(one)
         if new is None:
             held_lines = one.rpartition(ledger.MARK)[2]
             raise _taken(name, f"with {held_lines} entries, and this has {len(entries)}")
-        if new._replace(author="", at=0) != held._replace(author="", at=0):
-            when = "" if held.grain is Grain.TOTAL else f" {to_date(held.start)}"
-            which = f"{held.path}{when}".strip()
+        if new._replace(author="", at=0) != earlier._replace(author="", at=0):
+            when = "" if earlier.grain is Grain.TOTAL else f" {to_date(earlier.start)}"
+            which = f"{earlier.path}{when}".strip()
             raise _taken(
                 name,
                 f"with other content: its entry {one.split(ledger.MARK)[1]}, {which}, has"
-                f" {held.views} views, {held.visits} visits, the reason {shown(held.reason)}",
+                f" {earlier.views} views, {earlier.visits} visits, the reason"
+                f" {shown(earlier.reason)}",
             )
 
 

@@ -42,12 +42,12 @@ def rows_of(content: bytes, *, of_texts: bool = False) -> tuple[str, Iterator[Ta
 
 
 def _bounded(rows: Iterator[TableRow]) -> Iterator[TableRow]:
-    kept = 0
+    count = 0
     for number, cells in rows:
         if not any(cell not in (None, "") for cell in cells):
             continue
-        kept += 1
-        if kept > MAX_LINES + 1:
+        count += 1
+        if count > MAX_LINES + 1:
             raise bad_request(
                 "file", f"more than {MAX_LINES} lines; expected fewer: divide it into several"
             )
@@ -76,18 +76,18 @@ def _delimiter(text: str, *, of_texts: bool) -> str:
     first = next((line for line in text.splitlines() if line.strip(' ,;\t"')), "")
     if not first:
         raise bad_request("file", "is empty; expected a line with the names of the columns first")
-    found = [one for one in DELIMITERS if one in first]
+    candidates = [one for one in DELIMITERS if one in first]
     bare = re.sub(r'"[^"]*"', "", first)
-    if of_texts and any(one in bare for one in found):
-        return min((one for one in found if one in bare), key=bare.index)
-    if len(found) != 1:
-        names = " and ".join(DELIMITERS[one] for one in found) or "neither of them"
+    if of_texts and any(one in bare for one in candidates):
+        return min((one for one in candidates if one in bare), key=bare.index)
+    if len(candidates) != 1:
+        names = " and ".join(DELIMITERS[one] for one in candidates) or "neither of them"
         raise bad_request(
             "file",
             f"the first line has {names}; expected the names of two columns or more, divided by"
             " comma, semicolon or tab",
         )
-    return found[0]
+    return candidates[0]
 
 
 def _of_text(text: str, delimiter: str) -> Iterator[TableRow]:

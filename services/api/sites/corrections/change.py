@@ -62,14 +62,14 @@ class Change(NamedTuple):
 
 async def taking(store: Store, of: Selection, counted: Snapshot, until: int) -> Change:
     """Return what a new correction subtracts, in batches before `until`. Raises ApiError."""
-    found = await queries.by_page(store, of, MAX_ROWS + 1)
-    _refuse_too_many(found)
-    if not found:
+    rows = await queries.by_page(store, of, MAX_ROWS + 1)
+    _refuse_too_many(rows)
+    if not rows:
         return Change({}, [])
-    held = await days_held(store, of.coverage, counted)
-    if gone := {one.day for one in found} - held:
+    covered = await days_held(store, of.coverage, counted)
+    if gone := {one.day for one in rows} - covered:
         raise _gone(gone, "only days with all of them can be corrected")
-    return await _change(store, of, counted, found, until, gives_back=False)
+    return await _change(store, of, counted, rows, until, gives_back=False)
 
 
 async def giving_back(
@@ -82,11 +82,11 @@ async def giving_back(
     of = queries.marked(counted.site, counted.span, coverage, active(counted.ledger), row)
     took = await ledger.entries(store, counted.site, row.run)
     days = {day for _, day in took}
-    held = days & await days_held(store, coverage, counted)
-    found = [one for one in await queries.by_page(store, of, MAX_ROWS + 1) if one.day in held]
-    change = await _change(store, of, counted, found, row.until, gives_back=True)
+    covered = days & await days_held(store, coverage, counted)
+    rows = [one for one in await queries.by_page(store, of, MAX_ROWS + 1) if one.day in covered]
+    change = await _change(store, of, counted, rows, row.until, gives_back=True)
     entries = dict(change.entries)
-    for day in sorted(days - held):
+    for day in sorted(days - covered):
         entries |= await _back_of_ledger(store, of, counted, row, day, took)
     return Change(entries, change.moved, change.unknown)
 
@@ -114,10 +114,12 @@ async def _back_of_ledger(
 async def days_held(store: Store, coverage: Coverage, counted: Snapshot) -> frozenset[int]:
     """Return the days whose raw hits all exist, including those without views."""
     bare = coverage._replace(taken=(), moved=())
-    held = await queries_coverage.views(store, counted.site, counted.span, bare)
+    views = await queries_coverage.views(store, counted.site, counted.span, bare)
     span = counted.span
     return frozenset(
-        day for day in range(span.first, span.last + 1) if held.get(day, 0) == counted.gross(day)[0]
+        day
+        for day in range(span.first, span.last + 1)
+        if views.get(day, 0) == counted.gross(day)[0]
     )
 
 

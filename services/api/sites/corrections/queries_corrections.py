@@ -120,8 +120,8 @@ def matching(
     bare = coverage._replace(taken=(), moved=())
     if query.more_than:
         condition += " AND visitor != 0"
-        found = hits.source(bare, ["day", "visitor"], f" AND bot = 0 AND {condition}")
-        condition += f" AND {_OF_MANY.format(hits=found)}"
+        source = hits.source(bare, ["day", "visitor"], f" AND bot = 0 AND {condition}")
+        condition += f" AND {_OF_MANY.format(hits=source)}"
     return Selection(bare, others, condition, hits.days(site, span) | values | bounds)
 
 
@@ -136,8 +136,8 @@ def marked(
 
 async def by_page(store: Store, of: Selection, most: int) -> list[PageChange]:
     """Return how many views change, by day and page; at most `most` rows."""
-    found = of.hits(["day", "path", "visit", "visitor"], f" AND {of.condition}")
-    rows = await store.execute(_BY_PAGE.format(hits=found), {**of.parameters, "most": most})
+    source = of.hits(["day", "path", "visit", "visitor"], f" AND {of.condition}")
+    rows = await store.execute(_BY_PAGE.format(hits=source), {**of.parameters, "most": most})
     return [PageChange(to_day(day), *rest) for day, *rest in rows]
 
 
@@ -155,8 +155,8 @@ async def views_in_part(store: Store, of: Selection) -> AsyncGenerator[list[Seen
     ]
     columns = ["day", "visitor", "position", "idx", "path", "at", "visit"]
     taken = _column(" + ".join(until), "until")
-    found = of.hits([*columns, taken, changed], f"{known} AND {concerned}")
-    async with aclosing(store.stream(_VIEWS.format(hits=found), of.parameters)) as blocks:
+    source = of.hits([*columns, taken, changed], f"{known} AND {concerned}")
+    async with aclosing(store.stream(_VIEWS.format(hits=source), of.parameters)) as blocks:
         async for block in blocks:
             yield [SeenView(to_day(row[0]), *row[1:]) for row in block]
 
@@ -174,8 +174,8 @@ async def visitors(store: Store, of: Selection, *, gives_back: bool) -> dict[int
 
 async def mark(store: Store, of: Selection, site: str, run: str) -> int:
     """Mark the views as those of a run; return how many are marked."""
-    found = of.hits(["day", "position", "idx"], f" AND {of.condition}")
-    await store.execute(_MARK.format(hits=found), {**of.parameters, "run": run})
+    source = of.hits(["day", "position", "idx"], f" AND {of.condition}")
+    await store.execute(_MARK.format(hits=source), {**of.parameters, "run": run})
     ((count,),) = await store.execute(_MARKED, {"site": site, "run": run})
     return int(count)
 

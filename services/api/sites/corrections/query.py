@@ -102,5 +102,5 @@ def _ms(at: datetime, site: Site) -> int:
 
 
 def _moment(at_ms: int, site: Site) -> str:
-    at = datetime.fromtimestamp(at_ms / 1000, zone(site.zone_at(at_ms)))
+    at = site.local(at_ms)
     return at.isoformat(timespec="milliseconds" if at_ms % 1000 else "seconds")

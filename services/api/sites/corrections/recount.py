@@ -88,7 +88,7 @@ class _Part(NamedTuple):
 
 def _begin(views: list[SeenView], gone: list[int]) -> Iterator[_Part]:
     """Return whether each view begins a visit, without those whose run is in `gone`."""
-    kept: list[int] = []
+    remaining: list[int] = []
     away: dict[int, list[int]] = {}
     for view, until in zip(views, gone, strict=True):
         if until != KEPT:
@@ -101,9 +101,9 @@ def _begin(views: list[SeenView], gone: list[int]) -> Iterator[_Part]:
                 looked_at > view.position and _is_near(times, view.at)
                 for looked_at, times in away.items()
             )
-            and not _is_near(kept, view.at)
+            and not _is_near(remaining, view.at)
         )
-        insort(kept, view.at)
+        insort(remaining, view.at)
         yield _Part(view.visit == Visit.STARTS or is_moved, is_moved)
 
 

@@ -195,8 +195,8 @@ class Corrections:
     async def _look(
         self, store: Store, site: Site, fields: QueryFields, until: int | None
     ) -> _Looked:
-        wanted = query.parsed(fields, site, int(self._clock() * 1000))
-        span = wanted.span(site)
+        requested = query.parsed(fields, site, int(self._clock() * 1000))
+        span = requested.span(site)
         counted = await snapshot.take(store, site.kept_as, span)
         end = counted.position + 1
         if until is not None and until > end:
@@ -204,9 +204,9 @@ class Corrections:
         coverage = await queries_coverage.coverage_of(store, site.kept_as, span, counted)
         until = end if until is None else until
         of = queries_corrections.matching(
-            site.kept_as, span, coverage, active(counted.ledger), wanted, until
+            site.kept_as, span, coverage, active(counted.ledger), requested, until
         )
-        return _Looked(wanted, until, of, await taking(store, of, counted, until))
+        return _Looked(requested, until, of, await taking(store, of, counted, until))
 
     async def _enter(
         self,
@@ -252,9 +252,9 @@ class Corrections:
                 await lock.release()
 
     def _refuse_other(self, site: Site, new: NewCorrection, known: Correction) -> None:
-        wanted = query.parsed(new.fields, site, int(self._clock() * 1000))
+        requested = query.parsed(new.fields, site, int(self._clock() * 1000))
         written = msgspec.json.decode(known.query)
-        same = wanted.written(site) | ({"to": written["to"]} if new.fields.until is None else {})
+        same = requested.written(site) | ({"to": written["to"]} if new.fields.until is None else {})
         if known.reverses or same != written or new.until not in (None, known.until):
             message = f"{shown(new.id)} is another correction of {site.slug}; give another id"
             raise ApiError(HTTPStatus.CONFLICT, {"id": message})
@@ -280,8 +280,8 @@ def _answered() -> Iterator[None]:
 
 def _id(site: Site, looked: _Looked) -> str:
     others = [row.run for row in looked.selection.others]
-    told = msgspec.json.encode([site.kept_as, looked.query.written(site), looked.until, others])
-    return f"c-{blake2b(told, digest_size=6).hexdigest()}"
+    payload = msgspec.json.encode([site.kept_as, looked.query.written(site), looked.until, others])
+    return f"c-{blake2b(payload, digest_size=6).hexdigest()}"
 
 
 def _facts(row: Correction) -> dict[str, object]:

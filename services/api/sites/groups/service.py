@@ -12,7 +12,7 @@ from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, Told, bad_request, shown
+from services.http.errors import ApiError, Translatable, bad_request, shown
 from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_GROUPS, MAX_SITES, Group, GroupTree
 from services.model.site import Site
@@ -70,8 +70,8 @@ class Groups:
 
     def sites(self, names: Iterable[str]) -> list[Site]:
         """Return the sites kept under these names, by slug, without removed ones."""
-        found = (self._registry.kept(name) for name in names)
-        return sorted((site for site in found if site), key=lambda site: site.slug)
+        known = (self._registry.kept(name) for name in names)
+        return sorted((site for site in known if site), key=lambda site: site.slug)
 
     async def add(
         self,
@@ -183,8 +183,8 @@ class Groups:
         if unknown:
             names = ", ".join(map(shown, unknown[:5]))
             raise bad_request("sites", f"{names}; expected sites of this server")
-        found = (site.kept_as for slug in slugs if (site := registry.get(slug)) is not None)
-        names_kept = tuple(sorted({*found, *removed}))
+        present = (site.kept_as for slug in slugs if (site := registry.get(slug)) is not None)
+        names_kept = tuple(sorted({*present, *removed}))
         if len(names_kept) > MAX_SITES:
             message = f"{len(names_kept)} sites; expected at most {MAX_SITES}, those removed too"
             raise bad_request("sites", message)
@@ -211,8 +211,8 @@ def _known(tree: GroupTree, slug: str) -> Group:
 
 def no_group(slug: str) -> ApiError:
     """Return the refusal of an unknown group."""
-    told = Told(f"{shown(slug)} is no group", "error.unknown_group", slug=shown(slug))
-    return ApiError(HTTPStatus.NOT_FOUND, {"group": told})
+    message = Translatable(f"{shown(slug)} is no group", "error.unknown_group", slug=shown(slug))
+    return ApiError(HTTPStatus.NOT_FOUND, {"group": message})
 
 
 def _check(tree: GroupTree, group: Group) -> None:

@@ -12,7 +12,7 @@ from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
 from services.api.sites.titles.named_pages import PAGES_A_RUN, NamedPages, is_host_of
 from services.api.sites.titles.reading import PAUSE_SECONDS, PortalReading
-from services.http.errors import ApiError, Told, unavailable
+from services.http.errors import ApiError, Translatable, unavailable
 from services.http.fetcher import Fetcher, FetchError, Resolve
 from services.model.site import Site
 from services.runtime.tasks import end
@@ -89,11 +89,13 @@ class TitleFetches:
         Raises ApiError: 409 while it is being read, 429 when too many readings wait.
         """
         if site.kept_as in self._tasks or (await self.run(site)).state == RUNNING:
-            told = Told(f"the portal of {site.slug} is being read", "titles.busy")
-            raise ApiError(HTTPStatus.CONFLICT, {"titles": told})
+            message = Translatable(f"the portal of {site.slug} is being read", "titles.busy")
+            raise ApiError(HTTPStatus.CONFLICT, {"titles": message})
         if len(self._tasks) >= MOST_WAITING:
-            told = Told("too many portals are being read; try again later", "titles.many")
-            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"titles": told}, {"Retry-After": "60"})
+            message = Translatable(
+                "too many portals are being read; try again later", "titles.many"
+            )
+            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, {"titles": message}, {"Retry-After": "60"})
         async with self._audit.recorded(who, "titles.fetch", site.slug, site=site.slug):
             return await self._start(site, who.name, pages)
 
@@ -105,8 +107,8 @@ class TitleFetches:
         run = await self.run(site)
         task = self._tasks.get(site.kept_as)
         if task is None and run.state != RUNNING:
-            told = Told(f"the portal of {site.slug} is not being read", "titles.idle")
-            raise ApiError(HTTPStatus.CONFLICT, {"titles": told})
+            message = Translatable(f"the portal of {site.slug} is not being read", "titles.idle")
+            raise ApiError(HTTPStatus.CONFLICT, {"titles": message})
         async with self._audit.recorded(who, "titles.cancel", site.slug, site=site.slug):
             if task is not None:
                 task.cancel()
@@ -166,65 +168,67 @@ class TitleFetches:
 
     async def _read(self, site: Site, run: TitleRun, most: int) -> None:
         """Read a portal when it is its turn, and record how that ended, whatever happens."""
-        told = _Told(run)
-        beating = asyncio.create_task(self._beat(told, asyncio.current_task()))
+        status = _RunStatus(run)
+        beating = asyncio.create_task(self._beat(status, asyncio.current_task()))
         try:
             async with self._turn, titles_lock(self._state, site.kept_as) as lock:
                 if lock is None:
                     # Another process has just started reading it, and reports its progress.
-                    told.state = ""
+                    status.state = ""
                     return
                 async with asyncio.timeout(RUN_SECONDS):
-                    await self._read_now(site, told, most)
-            told.state = DONE
+                    await self._read_now(site, status, most)
+            status.state = DONE
         except asyncio.CancelledError:
-            told.state = CANCELLED
+            status.state = CANCELLED
             raise
         except TimeoutError:
-            told.problem = f"more than {RUN_SECONDS / 60:.0f} minutes; what was read is kept"
+            status.problem = f"more than {RUN_SECONDS / 60:.0f} minutes; what was read is kept"
         except (FetchError, StoreError, StateError) as error:
-            told.problem = str(error)
+            status.problem = str(error)
             log.warning("the titles of %s were not read: %s", site.slug, error)
         except Exception:
-            told.problem = "the server failed; its log says why"
+            status.problem = "the server failed; its log says why"
             log.exception("the titles of %s were not read", site.slug)
         finally:
             await end(beating)
-            if told.state:
-                ended = told.run._replace(
-                    state=told.state, ended=self._now(), problem=told.problem or told.run.problem
+            if status.state:
+                ended = status.run._replace(
+                    state=status.state,
+                    ended=self._now(),
+                    problem=status.problem or status.run.problem,
                 )
                 with suppress(ApiError):
                     await self._save(self._next(ended))
 
-    async def _read_now(self, site: Site, told: "_Told", most: int) -> None:
+    async def _read_now(self, site: Site, status: "_RunStatus", most: int) -> None:
         plan = await title_runs.plan(self._store, site.kept_as)
 
         async def progress(run: TitleRun) -> None:
-            told.run = run._replace(version=told.run.version)
+            status.run = run._replace(version=status.run.version)
 
         fetcher = Fetcher(
             lambda host: is_host_of(site, host), self._private, self.resolve, self._about
         )
         async with fetcher:
             pages = NamedPages(self._store, site, self._clock)
-            reading = PortalReading(pages, told.run, fetcher, progress, self.pause)
+            reading = PortalReading(pages, status.run, fetcher, progress, self.pause)
             try:
                 await reading.read(site.hosts, plan.sitemap, most)
             finally:
                 await progress(reading.run)
 
-    async def _beat(self, told: "_Told", reading: "asyncio.Task[None] | None") -> None:
+    async def _beat(self, status: "_RunStatus", reading: "asyncio.Task[None] | None") -> None:
         """Keep writing the progress of a reading, and end it if another process asked for that."""
         while True:
             await asyncio.sleep(TOLD_SECONDS)
             with suppress(StoreError, ApiError):
-                now = await title_runs.run(self._store, told.run.site)
-                if now.state == CANCELLED and now.started == told.run.started and reading:
+                now = await title_runs.run(self._store, status.run.site)
+                if now.state == CANCELLED and now.started == status.run.started and reading:
                     reading.cancel()
                     return
-                told.run = self._next(told.run._replace(version=now.version))
-                await self._save(told.run)
+                status.run = self._next(status.run._replace(version=now.version))
+                await self._save(status.run)
 
     def _next(self, run: TitleRun) -> TitleRun:
         return run._replace(version=max(self._now(), run.version + 1))
@@ -239,7 +243,7 @@ class TitleFetches:
         return int(self._clock() * 1000)
 
 
-class _Told:
+class _RunStatus:
     """What is reported of a reading: `state` is how it ends, '' if another process reports it."""
 
     def __init__(self, run: TitleRun) -> None:

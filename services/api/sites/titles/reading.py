@@ -82,7 +82,7 @@ class PortalReading:
 
     async def _own(self, hosts: Iterable[str]) -> list[str]:
         """Return the sitemaps that hosts name, or their usual locations."""
-        found: list[str] = []
+        sitemaps: list[str] = []
         problem = "the site names no host that can be asked for its sitemap"
         for host in [one for one in hosts if "*" not in one][:_MOST_HOSTS]:
             for scheme in ("https", "http"):
@@ -90,11 +90,11 @@ class PortalReading:
                 if said := await self._robots.problem(home):
                     problem = said
                     continue
-                found += await self._robots.sitemaps(home) or [f"{home}sitemap.xml"]
+                sitemaps += await self._robots.sitemaps(home) or [f"{home}sitemap.xml"]
                 break
-        if not found:
+        if not sitemaps:
             raise FetchError(problem)
-        return found
+        return sitemaps
 
     async def _read_sitemaps(self, first: Iterable[str]) -> None:
         waiting = [(url, 0) for url in first]

@@ -52,14 +52,14 @@ def router(
         limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = ROWS_A_PAGE,
     ) -> TitlePage:
         """The titles of pages, by path; with `search`, without regard to diacritics."""
-        found = await of().listed(site, search, page, limit)
+        listing = await of().listed(site, search, page, limit)
         counts = await of().counts(site)
         rows = [
             TitleOut(path=one.path, title=one.title, by_hand=bool(one.by_hand), read_at=one.read_at)
-            for one in found.rows
+            for one in listing.rows
         ]
         return TitlePage(
-            titles=rows, has_more=found.has_more, pages=counts.pages, waiting=counts.waiting
+            titles=rows, has_more=listing.has_more, pages=counts.pages, waiting=counts.waiting
         )
 
     @routes.put("")

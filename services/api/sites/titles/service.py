@@ -16,7 +16,7 @@ from services.api.sites.titles.named_pages import MOST_PAGES, is_host_of
 from services.api.sites.titles.title_file import TitleFile
 from services.api.stats.rows.search import pattern_of
 from services.enrich.urls import read_page
-from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.http.errors import ApiError, Translatable, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store import title_runs, titles
 from services.store.interface import Store, StoreError
@@ -108,9 +108,9 @@ class Titles:
             return 0
         fresh = sum(path not in known for path in named)
         if (await self.counts(site)).pages + fresh > MOST_PAGES:
-            message = f"more than {MOST_PAGES} pages of {site.slug} would be named"
-            told = Told(message, "titles.too_many", count=MOST_PAGES)
-            raise ApiError(HTTPStatus.CONFLICT, {"titles": told})
+            text = f"more than {MOST_PAGES} pages of {site.slug} would be named"
+            message = Translatable(text, "titles.too_many", count=MOST_PAGES)
+            raise ApiError(HTTPStatus.CONFLICT, {"titles": message})
         if len(changed) == 1:
             [one] = changed
             before = known.get(one.path)
@@ -138,8 +138,8 @@ class Titles:
         path = page_of(site, page)
         known = (await self._some(site, [path])).get(path)
         if known is None or known.gone or not known.title:
-            told = Told(f"{shown(path)} has no title", "titles.none_of", path=path)
-            raise ApiError(HTTPStatus.NOT_FOUND, {"path": told})
+            message = Translatable(f"{shown(path)} has no title", "titles.none_of", path=path)
+            raise ApiError(HTTPStatus.NOT_FOUND, {"path": message})
         gone = self._by_hand(site, path, known, "")._replace(gone=1)
         async with self._audit.recorded(
             who, "title.remove", path, site=site.slug, before={"title": known.title}

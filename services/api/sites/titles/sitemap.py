@@ -70,8 +70,8 @@ class SitemapReader:
             raise SitemapError(f"it is not XML: {error}") from None
 
     def _taken(self) -> list[SitemapEntry]:
-        found, self._found = self._found, []
-        return found
+        taken, self._found = self._found, []
+        return taken
 
     @staticmethod
     def _refuse(*_: object) -> None:

@@ -1,14 +1,12 @@
 """The table of sites as CSV."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from services.api.stats import answers
 from services.api.stats.answers import Cell
 from services.api.stats.many.table import RankedSite, SitesTable
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.site_query import CHARTED
-from services.model.calendar import zone
 from services.model.site import Site
 
 
@@ -48,5 +46,4 @@ def _row(row: RankedSite, *, compared: bool) -> dict[str, Cell]:
 
 def _moment(at_ms: int, site: Site) -> str:
     """Return a time in the site's time zone, as its page shows it."""
-    local = datetime.fromtimestamp(at_ms / 1000, zone(site.zone_at(at_ms)))
-    return local.isoformat(timespec="seconds")
+    return site.local(at_ms).isoformat(timespec="seconds")

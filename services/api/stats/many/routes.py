@@ -16,14 +16,13 @@ from services.api.stats.measures import Counts, Measure, Value
 from services.api.stats.opening import Opening
 from services.api.stats.site_query import (
     CHARTED,
-    DEFAULT_PERIOD,
     LONG_PERIODS,
     MEASURED,
     PERIODS,
     REPORTS,
     SiteQuery,
 )
-from services.api.stats.spans import Period, Span
+from services.api.stats.spans import DEFAULT_PERIOD, Period, Span
 from services.http.departures import unless_gone
 from services.model.account import Role
 from services.model.calendar import to_date

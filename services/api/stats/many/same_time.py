@@ -31,15 +31,15 @@ async def read(
     one. Raises StoreError, ApiError.
     """
     hits = await queries_group.of_hits(store, sorted(sites), day)
-    found: dict[str, Counts | None] = {}
+    by_name: dict[str, Counts | None] = {}
     for moment in sorted(set(moments.values())):
         names = {name for name, of in moments.items() if of == moment} - hits.alone
-        held = await queries_same_time.until(store, hits, names, moment)
+        counted = await queries_same_time.until(store, hits, names, moment)
         for name in names:
-            counts, views = held.get(name, (Counts(), 0))
-            found[name] = counts if views == whole[name].pageviews else None
+            counts, views = counted.get(name, (Counts(), 0))
+            by_name[name] = counts if views == whole[name].pageviews else None
     for name in sorted(hits.alone & sites.keys()):
         query = StatsQuery(sites[name], day, CHARTED, until_ms=moments[name])
         days, warnings = await reader.days_of_one(query, partly=True)
-        found[name] = None if warnings else summed(days.values())
-    return found
+        by_name[name] = None if warnings else summed(days.values())
+    return by_name

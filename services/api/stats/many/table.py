@@ -86,10 +86,10 @@ def made(
         RankedSite(0, site, many.of(site), online.get(site.kept_as), silent.get(site.kept_as))
         for site in sites
     ]
-    found = [row for row in _ranked(rows, measure) if _matches(row.site, query.search)]
-    found = _ordered(found, query)
-    total = many.together([row.site for row in found])
-    return SitesTable(many.scope, query, found, total, len(rows))
+    ranked = [row for row in _ranked(rows, measure) if _matches(row.site, query.search)]
+    ranked = _ordered(ranked, query)
+    total = many.together([row.site for row in ranked])
+    return SitesTable(many.scope, query, ranked, total, len(rows))
 
 
 def called(site: Site) -> tuple[str, str]:

@@ -216,11 +216,11 @@ class _Lists:
         # Day counters are many times as many rows as month counters.
         by_hits = set() if _are_months(span) else {name for name in plain if self._is_held(name)}
         async with self._reader.turn() as store:
-            found = [
+            pages = [
                 *await queries_group.most_read(store, sorted(plain.keys() - by_hits), span, ROWS),
                 *await queries_group.most_read_in(store, hits, by_hits, ROWS),
             ]
-        rows = [ListedCount(path, views, plain[name]) for name, path, views in found]
+        rows = [ListedCount(path, views, plain[name]) for name, path, views in pages]
         one_by_one = [(site, await self._of_one(site, Property.PAGE, ROWS)) for site in alone]
         rows += [row._replace(site=site.slug) for site, of in one_by_one for row in of.rows]
         return self._ranked(rows, [of for _, of in one_by_one])
@@ -267,10 +267,10 @@ class _Lists:
         )
 
     async def _of_one(self, site: Site, by: Property, most: int) -> ListNumbers:
-        asked = question_of(site, self._scope.before, CHARTED)
+        question = question_of(site, self._scope.before, CHARTED)
         return await listed(
             self._reader,
-            asked,
+            question,
             by,
             is_public=self._is_public,
             is_final=self._is_final,

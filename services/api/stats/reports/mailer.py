@@ -8,7 +8,7 @@ from email.utils import formatdate, make_msgid, parseaddr
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from services.http.errors import Told, bad_request, shown
+from services.http.errors import Translatable, bad_request, shown
 from services.settings import Secret
 
 SECONDS = 30.0
@@ -55,25 +55,25 @@ def addresses_of(text: str) -> list[str]:
 
 def checked_addresses(given: Iterable[str], least: int = 1) -> tuple[str, ...]:
     """Return addresses without duplicates. Raises ApiError for invalid, too few or too many."""
-    found = tuple(dict.fromkeys(given))
-    for one in found:
+    addresses = tuple(dict.fromkeys(given))
+    for one in addresses:
         if not ADDRESS.fullmatch(one):
-            told = Told(
+            message = Translatable(
                 f"{shown(one)}; expected an address such as lan@mytho.example",
                 "report.mail.address",
                 address=one[:80],
             )
-            raise bad_request("addresses", told)
-    if not least <= len(found) <= MOST_ADDRESSES:
-        told = Told(
-            f"{len(found)} addresses; expected {least} to {MOST_ADDRESSES}",
+            raise bad_request("addresses", message)
+    if not least <= len(addresses) <= MOST_ADDRESSES:
+        message = Translatable(
+            f"{len(addresses)} addresses; expected {least} to {MOST_ADDRESSES}",
             "report.mail.addresses",
-            count=len(found),
+            count=len(addresses),
             least=least,
             most=MOST_ADDRESSES,
         )
-        raise bad_request("addresses", told)
-    return found
+        raise bad_request("addresses", message)
+    return addresses
 
 
 class Mailer:

@@ -1,7 +1,7 @@
 """Makes a report of a site, or of a group of sites."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 
 from services.api.stats.breakdowns import ordered_by
 from services.api.stats.means import means_of
@@ -36,7 +36,7 @@ from services.api.stats.reports.traffic_report import (
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import CHARTED
 from services.api.stats.spans import Span
-from services.model.calendar import to_date, zone
+from services.model.calendar import to_date
 
 
 async def make_report(
@@ -70,7 +70,7 @@ async def make_report(
         period=query.period,
         days=_days(scope.span),
         until=to_date(scope.elapsed.last),
-        at=datetime.fromtimestamp(at_ms / 1000, zone(sites[0].zone_at(at_ms))),
+        at=sites[0].local(at_ms),
         is_running=scope.elapsed.last == scope.before.today,
         before=_days(scope.before.compared),
         year_before=_days(scope.year_before.compared),

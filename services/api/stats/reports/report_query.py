@@ -5,12 +5,12 @@ from typing import NamedTuple
 from services.api.counter.parameters import one_of
 from services.api.stats.comparison import Comparison
 from services.api.stats.site_query import CUSTOM, MEASURED, REPORTS, Scope, SiteQuery, scope_of
-from services.api.stats.spans import Span, span_of
+from services.api.stats.spans import Period, Span, span_of
 from services.http.errors import bad_request
 from services.model.calendar import to_date
 
-REPORT_PERIODS = ("month", "quarter", "half", "nine_months", "year", *REPORTS, CUSTOM)
-DEFAULT = "month"
+REPORT_PERIODS = (*(one.removeprefix("report_") for one in REPORTS), *REPORTS, CUSTOM)
+DEFAULT = Period.MONTH.value
 
 
 class ReportQuery(NamedTuple):

@@ -15,7 +15,7 @@ from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, Rep
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit, ReportUnits
 from services.api.stats.site_query import MEASURED
-from services.api.stats.sites import asking, readable_by_slug
+from services.api.stats.sites import principal_of, readable_by_slug
 from services.http.departures import unless_gone
 from services.model.account import Role
 from services.model.site import Site
@@ -78,7 +78,9 @@ def router(
         """What an office reports of a period: figures, changes, days, months, most read."""
         query = ReportQuery(period, date, opening)
         unit = ReportUnit.of_site(site)
-        return await unless_gone(request, panels().report(unit, query, asking(request), request))
+        return await unless_gone(
+            request, panels().report(unit, query, principal_of(request), request)
+        )
 
     @routes.get(GROUP_PATH)
     @needs(Role.VIEWER)

@@ -13,7 +13,7 @@ from services.api.stats.reports.mailer import addresses_of, checked_addresses
 from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery, report_scope
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import OPENINGS
-from services.http.errors import ApiError, Told, shown, unavailable
+from services.http.errors import ApiError, Translatable, shown, unavailable
 from services.model.display import Lang
 from services.store import report_schedules
 from services.store.interface import Store, StoreError
@@ -74,8 +74,8 @@ class ReportSchedules:
         )
         if len(await self.of(unit)) >= MOST_OF_A_UNIT:
             text = f"{unit.slug} has {MOST_OF_A_UNIT} schedules; remove one first"
-            told = Told(text, "report.mail.too_many", count=MOST_OF_A_UNIT)
-            raise ApiError(HTTPStatus.CONFLICT, {"addresses": told})
+            message = Translatable(text, "report.mail.too_many", count=MOST_OF_A_UNIT)
+            raise ApiError(HTTPStatus.CONFLICT, {"addresses": message})
         # Periods that are over already were not asked for.
         today = unit.require_sites()[0].day_of(now)
         over = report_scope(ReportQuery(schedule.period), today).span.last

@@ -127,11 +127,11 @@ async def numbers_of(
     moment, first_day = await asyncio.gather(
         reader.snapshot(site, days, with_opening=True), reader.first_day(site)
     )
-    asked = question_of(site, scope.before, CHARTED).as_of(moment)
+    question = question_of(site, scope.before, CHARTED).as_of(moment)
     # Future days count 0: there is a row for each day of the period, as in the chart.
-    whole = structs.replace(asked, span=scope.span)
+    whole = structs.replace(question, span=scope.span)
     of_downloads = structs.replace(
-        asked,
+        question,
         site=apart(site, Apart.DOWNLOADS),
         measures=(Measure.DOWNLOADS,),
         snapshot=None,
@@ -142,13 +142,13 @@ async def numbers_of(
     counted = CountedDays.of(first_day, moment, scope.before.today)
     reading = _Compare(reader, scope, counted)
     (traffic, downloads), (by_day, by_month), lists = await asyncio.gather(
-        asyncio.gather(reading.compared(asked, entered), reading.compared(of_downloads, None)),
+        asyncio.gather(reading.compared(question, entered), reading.compared(of_downloads, None)),
         asyncio.gather(
             reader.timeseries(whole, Interval.DATE), reader.timeseries(whole, Interval.MONTH)
         ),
         asyncio.gather(
             *(
-                listed(reader, asked, by, is_public=is_public, is_final=is_final)
+                listed(reader, question, by, is_public=is_public, is_final=is_final)
                 for by in LISTS.values()
             )
         ),
@@ -165,7 +165,7 @@ async def numbers_of(
         known_days(scope.before, counted, [moment.opening]),
         known_days(scope.before, counted, [], Measure.VISITORS),
         moment.entered(scope.elapsed, scope.before.today),
-        await kept_of(reader, asked) if is_less else None,
+        await kept_of(reader, question) if is_less else None,
         gaps=[
             gap
             for days in scope.periods
@@ -220,8 +220,8 @@ class _Compare:
         covered = set() if entered is None else entered.opening.covered(days, today)
         if self._counted.uncounted(days, covered):
             return None
-        found = await self._reader.total(asked.about(days), partly=True)
-        return None if found.warnings else found.total()
+        result = await self._reader.total(asked.about(days), partly=True)
+        return None if result.warnings else result.total()
 
 
 async def listed(
@@ -242,13 +242,13 @@ async def listed(
     if is_public:
         question = question.of_shown_pages(by, reader.parts(question.site))
     try:
-        found = await reader.breakdown(question, BreakdownQuery(by, most, 1))
+        result = await reader.breakdown(question, BreakdownQuery(by, most, 1))
     except HitsGoneError:
         return ListNumbers([], gone=True)
     except ApiError as error:
         if is_final and error.status in _PASSING:
             raise
         return ListNumbers([], "; ".join(error.errors.values()))
-    counts = [(row.name, int(row.counts.value(measure) or 0)) for row in found.rows]
+    counts = [(row.name, int(row.counts.value(measure) or 0)) for row in result.rows]
     rows = [ListedCount(name, count) for name, count in counts if count]
-    return ListNumbers(rows, partial=bool(found.warnings))
+    return ListNumbers(rows, partial=bool(result.warnings))

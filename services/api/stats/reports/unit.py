@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.api.access.principal import Principal
 from services.api.sites.groups.service import Groups
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, Told, shown
+from services.http.errors import ApiError, Translatable, shown
 from services.model.group import Group
 from services.model.site import Site
 
@@ -48,8 +48,8 @@ class ReportUnit(NamedTuple):
     def require_sites(self) -> Sequence[Site]:
         """Return the sites. Raises ApiError, 409, for a group that has none."""
         if not self.sites:
-            told = Told(f"{self.slug} has no sites yet", "report.group.empty")
-            raise ApiError(HTTPStatus.CONFLICT, {"group": told})
+            message = Translatable(f"{self.slug} has no sites yet", "report.group.empty")
+            raise ApiError(HTTPStatus.CONFLICT, {"group": message})
         return self.sites
 
 
@@ -67,8 +67,8 @@ class ReportUnits:
         if not unit.is_of(who):
             if any(who.has(site.slug) for site in unit.sites):
                 text = f"a report is of all sites of {unit.slug}; {who.name} has only some of them"
-                told = Told(text, "report.group.part")
-                raise ApiError(HTTPStatus.FORBIDDEN, {"group": told})
+                message = Translatable(text, "report.group.part")
+                raise ApiError(HTTPStatus.FORBIDDEN, {"group": message})
             raise ApiError(HTTPStatus.NOT_FOUND, {"group": f"{shown(slug)} is no group"})
         return unit
 

@@ -142,9 +142,9 @@ class PanelRows:
         of_first = await titled(first)
 
         async def texts() -> AsyncIterator[str]:
-            found, of_part, known = first, part, of_first
+            result, of_part, known = first, part, of_first
             while True:
-                cells = (_cells(row, rows, found) for row in found.rows)
+                cells = (_cells(row, rows, result) for row in result.rows)
                 lines = answers.table(
                     [
                         # The first part decides whether every line has the column, or none.
@@ -152,15 +152,15 @@ class PanelRows:
                         for one in cells
                     ],
                     heading,
-                    _columns(rows, found),
+                    _columns(rows, result),
                 )
                 # Only the first part has the headings.
                 yield lines if of_part.page == 1 else lines.partition("\r\n")[2]
-                if not found.has_more or of_part.page == CSV_PARTS:
+                if not result.has_more or of_part.page == CSV_PARTS:
                     return
                 of_part = msgspec.structs.replace(of_part, page=of_part.page + 1)
-                found = await self._read(question, of_part)
-                known = await titled(found) if of_first else {}
+                result = await self._read(question, of_part)
+                known = await titled(result) if of_first else {}
 
         days_of_file = str(self._scope.span).replace(" ", "-")
         of = rows.field if rows.kind is None else rows.kind.value

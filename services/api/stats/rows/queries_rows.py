@@ -85,9 +85,9 @@ async def read(
         order="" if rows.sort == NAME else f"sum(now_{rows.column}) {direction}, ",
         rising=direction if rows.sort == NAME else "ASC",
     )
-    found = await store.execute(statement, parameters)
+    result = await store.execute(statement, parameters)
     size = len(_COUNTED)
-    return [(row[0], Counts(*row[1 : 1 + size]), Counts(*row[1 + size :])) for row in found]
+    return [(row[0], Counts(*row[1 : 1 + size]), Counts(*row[1 + size :])) for row in result]
 
 
 async def found_titles(store: Store, rows: RowsQuery) -> frozenset[str]:
@@ -95,8 +95,8 @@ async def found_titles(store: Store, rows: RowsQuery) -> frozenset[str]:
     if not (rows.search and rows.titled):
         return frozenset()
     statement, parameters = titles.matching(rows.titled)
-    found = await store.execute(statement, {**parameters, "search": pattern_of(rows.search)})
-    return frozenset(path for (path,) in found)
+    result = await store.execute(statement, {**parameters, "search": pattern_of(rows.search)})
+    return frozenset(path for (path,) in result)
 
 
 def section_column(

@@ -76,16 +76,16 @@ async def read(
             rows = structs.replace(
                 rows, also=(*rows.also, *await queries_rows.found_titles(store, rows))
             )
-            found = _with_brought(query, rows, {name: of for name, of, _ in counted}, brought)
+            matched = _with_brought(query, rows, {name: of for name, of, _ in counted}, brought)
         else:
-            found = await queries_rows.read(store, rows, now, was, aliases) if now else []
+            matched = await queries_rows.read(store, rows, now, was, aliases) if now else []
     is_less = now.is_counters and rows.kind is None
     known = queries_pages.COUNTED if is_less else rows.measures
     return AllRows(
-        [AllRow(name, of_now, of_was if compared else None) for name, of_now, of_was in found][
+        [AllRow(name, of_now, of_was if compared else None) for name, of_now, of_was in matched][
             : rows.limit
         ],
-        len(found) > rows.limit,
+        len(matched) > rows.limit,
         tuple(known),
         tuple(compared),
         now.warnings,
@@ -98,12 +98,12 @@ async def _of(
     reader: StatsReader, query: StatsQuery, rows: RowsQuery, *, partly: bool = False
 ) -> _Sources:
     """Return the statements of a period; of counters where pages have no raw hits any more."""
-    found = _Sources()
+    collected = _Sources()
     countable = queries_pages.are_counted(query, rows.by)
     parts = reader.of_parts(query)
     if countable and query.is_apart:
-        found.extend(map(sources.of_counters, parts))
-        return found
+        collected.extend(map(sources.of_counters, parts))
+        return collected
     read = [
         (part, *await reader.hits(part, await reader.known(part), partly=partly or countable))
         for part in parts
@@ -118,9 +118,9 @@ async def _of(
             source = sources.of_counters(part, column or "path", where)
         else:
             source = sources.of_hits(part, coverage, rows.by, column, where)
-            found.warnings += warnings
-        found.append(source._replace(parameters={**source.parameters, **more}))
-    return found
+            collected.warnings += warnings
+        collected.append(source._replace(parameters={**source.parameters, **more}))
+    return collected
 
 
 def _with_brought(

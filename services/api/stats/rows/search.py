@@ -28,10 +28,10 @@ def finds(search: str, text: str) -> bool:
     """Tell whether a text matches, by the same rule as the pattern."""
     at, bare = 0, folded(text)
     for word in folded(search).split():
-        found = bare.find(word, at)
-        if found < 0:
+        place = bare.find(word, at)
+        if place < 0:
             return False
-        at = found + len(word)
+        at = place + len(word)
     return True
 
 
@@ -43,9 +43,9 @@ def _letter(letter: str) -> str:
 @lru_cache(maxsize=1)
 def _alike() -> dict[str, str]:
     """Return, for each plain letter, its variants with diacritics."""
-    found: dict[str, list[str]] = defaultdict(list)
+    by_letter: dict[str, list[str]] = defaultdict(list)
     for code in _LATIN:
         bare = folded(chr(code))
         if len(bare) == 1 and bare.isascii() and bare.isalpha():
-            found[bare].append(chr(code))
-    return {letter: "".join(letters) for letter, letters in found.items()}
+            by_letter[bare].append(chr(code))
+    return {letter: "".join(letters) for letter, letters in by_letter.items()}

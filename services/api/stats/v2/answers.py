@@ -27,12 +27,12 @@ async def answered(
     notes  further remarks about the numbers
     at_ms  the time of the request, in ms since 1970
     """
-    asked, earlier = query.asked, None
+    question, earlier = query.asked, None
     if query.before is not None:
-        two = await both(reader, asked, query.before, at_ms)
-        asked = two.now
+        two = await both(reader, question, query.before, at_ms)
+        question = two.now
         earlier = two.told(await _before(reader, query, two.before))
-    result = await _read(reader, query, asked)
+    result = await _read(reader, query, question)
     rows = _ordered(query, result.rows)
     labels = [row.name for row in rows] if query.interval is not None else []
     if query.interval is not None:

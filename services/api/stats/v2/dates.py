@@ -1,7 +1,7 @@
 """The days, or hours, of a query of version 2."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from services.api.stats.spans import (
@@ -16,7 +16,7 @@ from services.api.stats.spans import (
 )
 from services.api.stats.v2.schema import PERIODS
 from services.http.errors import ApiError, bad_request, shown
-from services.model.calendar import to_date, zone
+from services.model.calendar import to_date
 from services.model.site import Site
 
 _FIELD = "date_range"
@@ -69,10 +69,7 @@ def written(of: Range, site: Site) -> list[str]:
         quarters = hours_of(of.span, site).quarters
         end = begin + QUARTER_MS * sum(hour < of.hours[1] for hour in quarters)
         begin += QUARTER_MS * sum(hour < of.hours[0] for hour in quarters)
-    return [
-        datetime.fromtimestamp(at / 1000, UTC).astimezone(zone(site.zone_at(at))).isoformat()
-        for at in (begin, end - 1000)
-    ]
+    return [site.local(at).isoformat() for at in (begin, end - 1000)]
 
 
 def _of_times(given: list[str], site: Site) -> Range:

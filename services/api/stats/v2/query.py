@@ -89,7 +89,7 @@ def checked(body: QueryBody, site: Site, today: int, since: int | None) -> Check
     """
     columns = tuple(_measure(name) for name in body.metrics)
     days = range_of(body.date_range, site, today, since)
-    asked = parse_query(
+    question = parse_query(
         site,
         today,
         period=days.period,
@@ -102,19 +102,19 @@ def checked(body: QueryBody, site: Site, today: int, since: int | None) -> Check
     if by in TIMES:
         interval = _interval(by, days)
     elif by:
-        rows = parse_breakdown(asked, by, None, None)
+        rows = parse_breakdown(question, by, None, None)
     order = _order(body, is_time=interval is not None)
     if rows is not None:
         rows = msgspec.structs.replace(rows, limit=_as_many(body, order))
         first = order[0].column
         if first is not None:
             # The store orders the rows by the first measure.
-            measures = dict.fromkeys((columns[first], *asked.measures))
-            asked = msgspec.structs.replace(asked, measures=tuple(measures))
+            measures = dict.fromkeys((columns[first], *question.measures))
+            question = msgspec.structs.replace(question, measures=tuple(measures))
     if days.hours is not None:
-        _in_hours(asked, columns, interval, rows)
+        _in_hours(question, columns, interval, rows)
     before = _compared(body.include.comparisons, days, interval, today)
-    return CheckedQuery(body, asked, columns, days, order, interval, rows, before)
+    return CheckedQuery(body, question, columns, days, order, interval, rows, before)
 
 
 def _measure(name: str) -> Measure:

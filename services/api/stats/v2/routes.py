@@ -13,7 +13,7 @@ from services.api.access.route import Needed, admit, stats_router
 from services.api.stats import answers
 from services.api.stats.known_route import BodyRoute
 from services.api.stats.routes import Stats
-from services.api.stats.sites import asking, readable, refuse_strangers, summed
+from services.api.stats.sites import principal_of, readable, refuse_strangers, summed
 from services.api.stats.spans import Period
 from services.api.stats.v2.answers import answered
 from services.api.stats.v2.query import checked
@@ -58,16 +58,16 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             body = QueryBody.model_validate(given)
         except ValidationError as error:
             raise RequestValidationError(error.errors()) from None
-        who = asking(request)
+        who = principal_of(request)
         reader = stats().readers.of(who, request)
         since = await reader.first_day(site) if body.date_range == Period.ALL else None
-        wanted = checked(body, site, stats().today(site), since)
-        refuse_strangers(request, wanted.asked.site)
-        if wanted.rows is not None and (who is None or not who.has(site.slug)):
-            asked = wanted.asked.of_shown_pages(wanted.rows.by, reader.parts(wanted.asked.site))
-            wanted = msgspec.structs.replace(wanted, asked=asked)
+        valid = checked(body, site, stats().today(site), since)
+        refuse_strangers(request, valid.asked.site)
+        if valid.rows is not None and (who is None or not who.has(site.slug)):
+            question = valid.asked.of_shown_pages(valid.rows.by, reader.parts(valid.asked.site))
+            valid = msgspec.structs.replace(valid, asked=question)
         answer = await unless_gone(
-            request, answered(reader, wanted, summed(site, registry), stats().now_ms())
+            request, answered(reader, valid, summed(site, registry), stats().now_ms())
         )
         return Response(
             answer.model_dump_json(exclude_none=True),

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from services.api.access.fields import TEXT_PATTERN
 from services.api.access.route import Who, admin_router, needs, site_of
-from services.api.sites.desk.annotations import MAX_TEXT, Annotations
+from services.api.sites.annotations.service import MAX_TEXT, Annotations
 from services.api.sites.registry import Registry
 from services.api.stats.answers import FORMULA
 from services.http.errors import bad_request

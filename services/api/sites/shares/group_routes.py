@@ -7,7 +7,9 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from services.api.access.route import Who, admin_router, needs
-from services.api.sites.desk.share_routes import (
+from services.api.sites.groups.routes import OfGroup
+from services.api.sites.registry import Registry
+from services.api.sites.shares.routes import (
     NewShareOut,
     OfLink,
     SharedReportFields,
@@ -16,9 +18,7 @@ from services.api.sites.desk.share_routes import (
     made_out,
     share_out,
 )
-from services.api.sites.desk.shares import ShareLinks
-from services.api.sites.groups.routes import OfGroup
-from services.api.sites.registry import Registry
+from services.api.sites.shares.service import ShareLinks
 from services.api.stats.reports.unit import ReportUnit, ReportUnits
 from services.model.account import Role
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
-from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.http.errors import ApiError, Translatable, bad_request, shown, unavailable
 from services.model.calendar import to_date, to_day
 from services.model.site import Site
 from services.store import annotations
@@ -46,9 +46,12 @@ class Annotations:
         """Write one. Raises ApiError: 400 for a day out of range, 409 at 2,000 per site."""
         self._check_day(site, day)
         if len(await self.all(site)) >= MOST_OF_A_SITE:
-            message = f"{site.slug} has {MOST_OF_A_SITE} annotations; remove one first"
-            told = Told(message, "notes.too_many", count=MOST_OF_A_SITE)
-            raise ApiError(HTTPStatus.CONFLICT, {"text": told})
+            message = Translatable(
+                f"{site.slug} has {MOST_OF_A_SITE} annotations; remove one first",
+                "notes.too_many",
+                count=MOST_OF_A_SITE,
+            )
+            raise ApiError(HTTPStatus.CONFLICT, {"text": message})
         now = int(self._clock() * 1000)
         written = Annotation(
             site.kept_as, secrets.token_hex(_ID_BYTES), now, 0, day, text, who.name, now

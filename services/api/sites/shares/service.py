@@ -13,7 +13,7 @@ from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery, report_scope
 from services.api.stats.reports.unit import ReportUnit, ReportUnits
-from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.http.errors import ApiError, Translatable, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store import share_links
 from services.store.interface import Store, StoreError
@@ -110,18 +110,18 @@ class ShareLinks:
         """
         if not self.may_make(who):
             text = "only an owner may publish the traffic of a site (or LUOT_EDITORS_PUBLISH)"
-            raise ApiError(HTTPStatus.FORBIDDEN, {"name": Told(text, "error.publishing")})
+            raise ApiError(HTTPStatus.FORBIDDEN, {"name": Translatable(text, "error.publishing")})
         now = int(self._clock() * 1000)
         if report is not None:
             report_scope(report, unit.require_sites()[0].day_of(now))
         elif unit.group is not None:
             text = f"a link of a group shows a report; expected {', '.join(REPORT_PERIODS)}"
-            raise bad_request("period", Told(text, "shares.no_report"))
+            raise bad_request("period", Translatable(text, "shares.no_report"))
         async with self._changing:
             if len(await self.of(unit)) >= MOST_OF_A_SITE:
                 text = f"{unit.slug} has {MOST_OF_A_SITE} links; withdraw one first"
-                told = Told(text, "shares.too_many", count=MOST_OF_A_SITE)
-                raise ApiError(HTTPStatus.CONFLICT, {"name": told})
+                message = Translatable(text, "shares.too_many", count=MOST_OF_A_SITE)
+                raise ApiError(HTTPStatus.CONFLICT, {"name": message})
             secret = secrets.token_urlsafe(_SECRET_BYTES)
             link = ShareLink(
                 unit.kept_as,
@@ -205,7 +205,7 @@ def _fields(link: ShareLink, unit: ReportUnit) -> dict[str, object]:
 
 def _gone() -> ApiError:
     text = "this link shows nothing, or not any more; ask whoever gave it to you"
-    return ApiError(HTTPStatus.NOT_FOUND, {"link": Told(text, "shares.gone")})
+    return ApiError(HTTPStatus.NOT_FOUND, {"link": Translatable(text, "shares.gone")})
 
 
 def _digest(secret: str) -> str:

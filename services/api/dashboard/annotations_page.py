@@ -12,8 +12,8 @@ from services.api.access.trail import Occasion
 from services.api.dashboard.chart import Point
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.site_form import mistakes
-from services.api.sites.desk.annotation_routes import COLUMNS, AnnotationFields, csv_file
-from services.api.sites.desk.annotations import MAX_TEXT, days_of
+from services.api.sites.annotations.routes import COLUMNS, AnnotationFields, csv_file
+from services.api.sites.annotations.service import MAX_TEXT, days_of
 from services.api.stats.panel_results import SeriesPoint
 from services.api.stats.site_query import Scope
 from services.api.stats.spans import Interval
@@ -22,7 +22,7 @@ from services.model.calendar import to_date, to_day
 from services.store.annotations import Annotation
 
 
-class NoteRow(NamedTuple):
+class AnnotationRow(NamedTuple):
     """An annotation as pages show it."""
 
     id: str
@@ -31,9 +31,9 @@ class NoteRow(NamedTuple):
     author: str
 
 
-async def notes(page: PageRequest) -> Response:
+async def annotations(page: PageRequest) -> Response:
     """Return the annotations of a site, latest day first."""
-    return await _notes(page, {})
+    return await _annotations(page, {})
 
 
 async def write(page: PageRequest) -> Response:
@@ -45,7 +45,7 @@ async def write(page: PageRequest) -> Response:
             page.principal, page.site, to_day(new.day), new.text
         )
     except (ValidationError, ApiError) as error:
-        return await _notes(page, mistakes(error, HTTPStatus.CONFLICT))
+        return await _annotations(page, mistakes(error, HTTPStatus.CONFLICT))
     return page.redirect(f"{page.base}/notes", saved=True)
 
 
@@ -86,26 +86,28 @@ def noted(
         return list(points)
     starts = [to_day(date.fromisoformat(point.at)) for point in series]
     texts = days_of(written, starts, scope.span.last)
-    return [point._replace(notes=tuple(there)) for point, there in zip(points, texts, strict=True)]
+    return [
+        point._replace(annotations=tuple(there)) for point, there in zip(points, texts, strict=True)
+    ]
 
 
-def row(page: PageRequest, one: Annotation) -> NoteRow:
+def row(page: PageRequest, one: Annotation) -> AnnotationRow:
     """Return an annotation as pages show it."""
     day = page.t.date_of(to_date(one.day))
-    return NoteRow(one.id, day, one.text, page.t.actor(one.author))
+    return AnnotationRow(one.id, day, one.text, page.t.actor(one.author))
 
 
-async def _notes(page: PageRequest, errors: Mapping[str, str]) -> Response:
+async def _annotations(page: PageRequest, errors: Mapping[str, str]) -> Response:
     site = page.site
     written = await page.dependencies.annotations.all(site)
     today = to_date(site.day_of(int(page.dependencies.clock() * 1000)))
     return page.render(
-        "notes.html",
+        "annotations.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
         site=site,
         errors=errors,
         form=page.form,
-        notes=[row(page, one) for one in reversed(written)],
+        annotations=[row(page, one) for one in reversed(written)],
         may_edit=page.principal.may_edit(site),
         today=today.isoformat(),
         most=MAX_TEXT,

@@ -1,0 +1,1 @@
+"""Annotations: what happened on days of a site."""

@@ -1,1 +1,0 @@
-"""What users add to a site: share links and annotations."""

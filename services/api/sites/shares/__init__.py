@@ -1,0 +1,1 @@
+"""Share links: reports and numbers that are shown to others without signing in."""

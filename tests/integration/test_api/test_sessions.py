@@ -19,7 +19,7 @@ from tests.integration.test_api.form_fields import fields_of
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 from tests.integration.test_api.world import TOKEN, Clock, serving
 from tests.servers.redis import RedisServer
-from tests.unit.ingest import mmdb
+from tests.unit.enrich import mmdb
 
 WHOAMI = "/api/admin/whoami"
 SITE = "/api/admin/sites/mytho"

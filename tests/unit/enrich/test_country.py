@@ -10,7 +10,7 @@ from services.cli.main import app
 from services.enrich import country_file, regions
 from services.enrich.country import Countries
 from services.settings import SettingsError
-from tests.unit.ingest import mmdb
+from tests.unit.enrich import mmdb
 
 
 def test_an_address_has_the_country_of_its_network(tmp_path: Path) -> None:

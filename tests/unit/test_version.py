@@ -1,6 +1,6 @@
 """The version stands in services/__init__.py; everything else is made from it or held against it.
 
-The image of docker-compose.yml is held by test_deploy.py, the addresses of the scripts by
+The image of docker-compose.yml is held by test_compose.py, the addresses of the scripts by
 test_widget_scripts.py.
 """
 

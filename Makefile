@@ -39,9 +39,8 @@ BIN := $(VENV)/bin
 UP_ARGS ?=
 AT ?= $(shell date -Iseconds)
 TEST_ARGS ?= -n 5 --dist loadfile --no-loadscope-reorder
-# What runs promtool and lint-imports, and no code of services/, is left out.
-COVERAGE_ARGS ?= tests/unit tests/contract -m "not hypothesis" \
-	--ignore tests/unit/test_monitoring.py --ignore tests/unit/test_rules.py
+# What runs lint-imports, and no code of services/, is left out.
+COVERAGE_ARGS ?= tests/unit tests/contract -m "not hypothesis" --ignore tests/unit/test_rules.py
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
 SOAK_ARGS ?=

@@ -15,21 +15,10 @@ from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards import rules
-from dashboards.promql import Comparison, metrics
+from dashboards import advice, colours
 
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDTH = 24
-
-# What is at most this urgent has this colour.
-COLOURS = {"page": "red", "ticket": "orange"}
-GOOD = "green"
-UNKNOWN = "purple"
-
-SMALL = 1e-6
-
-RUNBOOK = "luot-runbook"
-"""The dashboard that holds docs/runbook.md."""
 
 Panel: TypeAlias = Builder[model.Panel]
 
@@ -53,7 +42,7 @@ def value(
     also: Sequence[str] = (),
     limits: Sequence[tuple[float, str]] = (),
     names: Mapping[str, str] | None = None,
-    colour: str = GOOD,
+    colour: str = colours.GOOD,
     nothing: str = "no data",
     decimals: int | None = None,
     opens: str | None = None,
@@ -71,7 +60,7 @@ def value(
     panel = (
         stat.Panel()
         .title(title)
-        .description(_description(description, [*alerts, *also]))
+        .description(advice.description(description, [*alerts, *also]))
         .unit(unit)
         .datasource(SOURCE)
         .span(span)
@@ -82,9 +71,11 @@ def value(
         .color_mode(looks.BigValueColorMode.BACKGROUND_SOLID)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
         .thresholds(
-            _steps([(None, colour), *limits]) if limits else _thresholds(queries, alerts, colour)
+            colours.steps([(None, colour), *limits])
+            if limits
+            else _thresholds(queries, alerts, colour)
         )
-        .links(_links([*alerts, *also]))
+        .links(advice.links([*alerts, *also]))
     )
     if any(query.legend for query in queries):
         panel.text_mode(looks.BigValueTextMode.VALUE_AND_NAME)
@@ -92,7 +83,7 @@ def value(
         panel.text_mode(looks.BigValueTextMode.VALUE)
     if decimals is not None:
         panel.decimals(decimals)
-    panel.mappings([*([_mapping(names)] if names else []), _unknown(nothing)])
+    panel.mappings([*([_mapping(names)] if names else []), colours.unknown(nothing)])
     if opens:
         panel.data_links([_board_link(opens)])
     for target in _targets(queries, instant=True):
@@ -118,7 +109,7 @@ def graph(
     panel = (
         timeseries.Panel()
         .title(title)
-        .description(_description(description, [*alerts, *also]))
+        .description(advice.description(description, [*alerts, *also]))
         .unit(unit)
         .datasource(SOURCE)
         .span(span)
@@ -140,7 +131,7 @@ def graph(
             .mode(looks.TooltipDisplayMode.MULTI)
             .sort(looks.SortOrder.DESCENDING)
         )
-        .links(_links([*alerts, *also]))
+        .links(advice.links([*alerts, *also]))
     )
     if alerts:
         panel.thresholds_style(
@@ -175,19 +166,19 @@ def bars(
     panel = (
         bargauge.Panel()
         .title(title)
-        .description(_description(description, alerts))
+        .description(advice.description(description, alerts))
         .unit(unit)
         .datasource(SOURCE)
         .span(span)
         .height(height)
         .min(0)
         .color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
-        .mappings([_unknown("no data")])
+        .mappings([colours.unknown("no data")])
         .orientation(looks.VizOrientation.HORIZONTAL)
         .display_mode(looks.BarGaugeDisplayMode.BASIC)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
-        .thresholds(_thresholds(queries, alerts, GOOD))
-        .links(_links(alerts))
+        .thresholds(_thresholds(queries, alerts, colours.GOOD))
+        .links(advice.links(alerts))
     )
     if most is not None:
         panel.max(most)
@@ -233,14 +224,14 @@ def rows(
     panel = (
         table.Panel()
         .title(title)
-        .description(_description(description, alerts))
+        .description(advice.description(description, alerts))
         .unit(unit)
         .datasource(SOURCE)
         .span(span)
         .height(height)
         .no_value(nothing)
-        .thresholds(_thresholds(queries, (), GOOD))
-        .links(_links(alerts))
+        .thresholds(_thresholds(queries, (), colours.GOOD))
+        .links(advice.links(alerts))
         .show_header(True)
         .align(looks.FieldTextAlignment.AUTO)
         .inspect(False)
@@ -321,41 +312,7 @@ def _field(source: str, queries: int) -> str:
 def _thresholds(
     queries: Sequence[Query], alerts: Sequence[str], good: str
 ) -> build.ThresholdsConfig:
-    """Return the limits of alerts as colours: good, and beyond each limit what it calls for.
-
-    Grafana gives a colour from a number upwards.
-    """
-    names = frozenset(name for query in queries for name in metrics(query.expression))
-    limits = [
-        (rules.alert(name).limit(names), COLOURS[rules.alert(name).severity]) for name in alerts
-    ]
-    if not limits:
-        return _steps([(None, good)])
-    if all(limit.sign in {">", ">="} for limit, _ in limits):
-        above = sorted({(_step(limit), colour) for limit, colour in limits})
-        return _steps([(None, good), *above])
-    if all(limit.sign in {"<", "<=", "=="} for limit, _ in limits):
-        below = sorted({(_step(limit), colour) for limit, colour in limits})
-        colours = [*(colour for _, colour in below), good]
-        return _steps(list(zip([None, *(number for number, _ in below)], colours, strict=True)))
-    raise rules.RulesError(f"limits on both sides are no colours: {', '.join(alerts)}")
-
-
-def _step(limit: Comparison) -> float:
-    """Return the number from which on Grafana's colour is another.
-
-    What is a count or a rate is most of all compared with 0, and 0 itself is good.
-    """
-    on_the_limit = limit.sign in {"<=", "=="} or (limit.sign == ">" and limit.number == 0)
-    return limit.number + (SMALL if on_the_limit else 0)
-
-
-def _steps(steps: Sequence[tuple[float | None, str]]) -> build.ThresholdsConfig:
-    return (
-        build.ThresholdsConfig()
-        .mode(model.ThresholdsMode.ABSOLUTE)
-        .steps([model.Threshold(value=number, color=colour) for number, colour in steps])
-    )
+    return colours.thresholds([query.expression for query in queries], alerts, good)
 
 
 def _mapping(names: Mapping[str, str]) -> model.ValueMap:
@@ -365,39 +322,6 @@ def _mapping(names: Mapping[str, str]) -> model.ValueMap:
             for index, (number, text) in enumerate(names.items())
         }
     )
-
-
-def _unknown(text: str) -> model.SpecialValueMap:
-    return model.SpecialValueMap(
-        model.DashboardSpecialValueMapOptions(
-            match=model.SpecialValueMatch.NULL_AND_NAN,
-            result=model.ValueMappingResult(text=text, color=UNKNOWN),
-        )
-    )
-
-
-def _description(text: str, alerts: Sequence[str]) -> str:
-    """Return what a panel is, and for each of its alerts what to type first."""
-    return "\n\n".join(
-        [text, *(f"**{name}** ({rules.alert(name).severity}) {_advice(name)}" for name in alerts)]
-    )
-
-
-def _advice(name: str) -> str:
-    alert = rules.alert(name)
-    return f"{alert.summary}. First: `{alert.command}`"
-
-
-def _links(alerts: Sequence[str]) -> list[Builder[model.DashboardLink]]:
-    return [
-        build.DashboardLink(f"Runbook: {name}").url(runbook_link(name)).target_blank(True)
-        for name in alerts
-    ]
-
-
-def runbook_link(alert: str) -> str:
-    """Return the address of an alert's section, within Grafana: whoever is awake has that open."""
-    return f"/d/{RUNBOOK}?viewPanel={rules.number(alert)}"
 
 
 def _board_link(uid: str) -> Builder[model.DashboardLink]:

@@ -8,8 +8,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, GridPos
 from grafana_foundation_sdk.models.text import TextMode
 
 from dashboards import rules
+from dashboards.advice import RUNBOOK, runbook_link
 from dashboards.board import TAG
-from dashboards.panels import RUNBOOK, WIDTH, runbook_link
+from dashboards.panels import WIDTH
 
 PAGE = rules.ROOT / "docs" / "runbook.md"
 

@@ -19,7 +19,7 @@ from services.model.site import Site
 from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
-from tests.integration.test_stats import history
+from tests.integration.stats import history
 from tests.noon import zone_at_noon
 
 DAYS = 60

@@ -21,8 +21,8 @@ from services.log.admin import KnownImport, KnownImports, MoveMark, Way
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
 from services.log.errors import HoldLostError, LogError, LogRefusedError
+from services.log.import_log import ImportOutcome
 from services.log.import_names import import_producer
-from services.log.interface import ImportOutcome
 from services.log.kafka import holding
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.cluster import KafkaCluster, stop_now

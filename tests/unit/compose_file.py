@@ -60,15 +60,3 @@ def always_there(
     for name, container in containers.items():
         if "profiles" not in container and container["restart"] != "no":
             yield name, container
-
-
-def composed(*options: str, command: str = "", file: str = "docker-compose.yml") -> str:
-    """Return what Compose makes of a file."""
-    compose = program("docker-compose")
-    done = subprocess.run(
-        [compose, "-f", ROOT / file, *options, "config", *command.split()],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -26,7 +26,6 @@ from tests.unit.compose_file import (
     ROOT,
     TEXT,
     always_there,
-    composed,
     environment,
     filled,
     made,
@@ -58,12 +57,6 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_there_are_as_many_of_each_as_is_said() -> None:
     stores = {"redis", *BROKERS, *ZOOKEEPERS, *SERVERS}
     assert SERVED.keys() == {*stores, *SERVICES, *JOBS, *COMMANDS, "proxy"}
-
-
-def test_docker_compose_understands_the_file() -> None:
-    options = ("--profile", "tools", "--profile", "verify")
-    services = composed(*options, command="--services", file=MANY)
-    assert set(services.split()) == set(SERVED)
 
 
 @each_service

@@ -13,8 +13,10 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import rules, runbook
 from dashboards.__main__ import FOLDER, documents, encode
+from dashboards.advice import RUNBOOK
 from dashboards.board import Row, board
-from dashboards.panels import COLOURS, RUNBOOK, WIDTH, Query, graph, value
+from dashboards.colours import COLOURS
+from dashboards.panels import WIDTH, Query, graph, value
 from dashboards.promql import Comparison, comparisons, metrics, parse
 from dashboards.rules import Alert, RulesError
 

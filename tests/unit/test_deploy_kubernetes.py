@@ -1,9 +1,7 @@
 """The manifests for Kubernetes: what kubectl makes of them is valid, hardened and fits."""
 
-import json
 import re
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from services.ingest.app import PATHS
 from services.ingest.settings import IngestSettings
 from services.metrics import CATALOGUE
 from services.settings import Settings, StoreSettings
-from tests.require import installed, missing, package
+from tests.require import package
 from tests.unit.kubernetes_files import (
     FOLDER,
     OVERLAYS,
@@ -91,26 +89,6 @@ def test_a_field_that_kubernetes_does_not_know_would_be_noticed() -> None:
     wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(validate.ValidationError):
         validate.validate(wrong, validate.latest_version(), strict=True)
-
-
-@each_overlay
-def test_kube_score_has_no_critical_finding(overlay: str) -> None:
-    score = installed("kube-score") or missing("kube-score")
-    done = subprocess.run(
-        [score, "score", "--output-format", "json", "-"],
-        input=rendered(overlay),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    critical = [
-        f"{scored['object_name']}: {check['check']['name']}: {comment['summary']}"
-        for scored in json.loads(done.stdout)
-        for check in scored["checks"]
-        for comment in check["comments"] or [{"summary": ""}]
-        if not check["skipped"] and check["grade"] == 1
-    ]
-    assert critical == []
 
 
 @each_overlay

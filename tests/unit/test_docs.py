@@ -11,12 +11,15 @@ from xml.etree import ElementTree
 
 import pytest
 import typer
+from fastapi import FastAPI
 
+from services.api.counter import routes
 from services.api.openapi import public
 from services.cli.main import app
 from services.ingest.drops import DropReason
 from services.ingest.pipeline import STEPS
 from services.metrics import CATALOGUE
+from services.model.lines import PERIODS
 from services.runtime.metric_kinds import HistogramSpec
 from services.settings import NAMES, PREFIX
 from services.widget import scripts
@@ -197,16 +200,17 @@ def test_every_attribute_of_the_script_is_one_it_reads(document: Path) -> None:
         if name != "site" and f"data-{name}" not in counter:
             camel = re.sub(r"-([a-z])", lambda found: found[1].upper(), name)
             assert re.search(rf"\b{camel}\b", counter), f"data-{name}"
-    counts = {"online", "bots", "guests", "peak", *public._COUNTS}
+    counts = {"online", "bots", "guests", "peak", *PERIODS}
     assert set(re.findall(r"data-luot=\"([^\"]*)\"", html)) <= counts
 
 
 def test_the_answer_in_the_readme_has_the_fields_of_the_api() -> None:
     (block,) = fences(ROOT / "README.md", "json")
     answer = json.loads(block)
-    properties = public._COUNTER["properties"]
-    assert isinstance(properties, dict)
-    assert list(answer) == list(properties)
+    api = FastAPI()
+    public.describe_public(api)
+    numbers = api.openapi()["paths"][routes.PATH]["get"]["responses"]["200"]
+    assert list(answer) == list(numbers["content"]["application/json"]["schema"]["properties"])
     assert set(answer["peak"]) == {"online", "at"}
     assert all(set(views) == {"views", "today"} for views in answer["paths"].values())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.doctor import places
 from services.doctor.check import Check
-from tests.unit.ingest import mmdb
+from tests.unit.enrich import mmdb
 
 BUILT = 1_700_000_000
 """2023-11-14, of every file that the tests write."""

@@ -26,7 +26,7 @@ from services.model.calendar import to_day
 from services.model.downloads import downloads_of
 from services.model.hit import OTHER_PATH, Hit, Visit
 from services.model.site import Site
-from tests.unit.ingest import mmdb
+from tests.unit.enrich import mmdb
 
 MINUTE = 60_000
 AT = int(datetime(2024, 3, 1, 16, 59, tzinfo=UTC).timestamp() * 1000)

@@ -88,8 +88,9 @@ def advice(member: str, where: str) -> str:
     return (
         f"uvicorn {uvicorn.__version__}: {member} is not what {where} relies on. Compare"
         " uvicorn/protocols/http/httptools_impl.py and uvicorn/server.py of both versions, adapt"
-        " services/http, then run tests/integration/test_connections.py, test_direct.py,"
-        " test_prepared.py and tests/fuzz/test_http.py before the pin in pyproject.toml is raised"
+        " services/http, then run tests/integration/test_http_protocol.py, test_http_inline.py,"
+        " test_http_response.py and tests/fuzz/test_http.py before the pin in pyproject.toml is"
+        " raised"
     )
 
 

@@ -1,7 +1,7 @@
 """The version stands in services/__init__.py; everything else is made from it or held against it.
 
-The image of docker-compose.yml is held by test_deploy.py, the addresses of the scripts by
-test_api_script.py.
+The image of docker-compose.yml is held by test_compose.py, the addresses of the scripts by
+test_widget_scripts.py.
 """
 
 import re

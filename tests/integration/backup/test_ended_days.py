@@ -25,7 +25,7 @@ from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 from services.store.portable import Begin, End, Piece
 from tests.integration.backup.world import PARTITIONS, done, manifest, where
-from tests.integration.test_stats import history
+from tests.integration.stats import history
 from tests.servers.redis import RedisServer
 
 SITE = Site(slug="ended", hosts=("ended.example",), timezone="UTC")

@@ -13,7 +13,7 @@ from services.model.calendar import to_date
 from services.model.hit import UNKNOWN_PATH, Hit, Visit
 from services.model.site import Site
 from tests.integration.ingest.conftest import CHROME, SITE, Browser, Hand, Log, OpenIngest
-from tests.unit.ingest import mmdb
+from tests.unit.enrich import mmdb
 
 URL = "https://mytho.example/tin-tuc/index.html?tabid=7&x=1"
 

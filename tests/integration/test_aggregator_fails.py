@@ -17,6 +17,7 @@ from services.log.open import open_log
 from services.model.hit import Hit
 from services.model.partition import partition_of
 from services.state import keys as state_keys
+from services.store import server_info
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store
@@ -83,12 +84,12 @@ async def test_a_store_that_was_silent_at_a_take_over_keeps_no_fold_from_being_k
 ) -> None:
     monkeypatch.setattr(fold_keeper, "ROUND_SECONDS", 0.8)
     monkeypatch.setattr(fold_keeper, "PATIENCE_SECONDS", 0.1)
-    ask, is_silent = fold_keeper.started, True
+    is_silent = True
 
     async def started(store: Store) -> ServerStart:
         if is_silent:
             raise StoreUnavailableError("it starts")
-        return await ask(store)
+        return await server_info.started(store)
 
     monkeypatch.setattr(fold_keeper, "started", started)
     await append(redis_server, "/a")

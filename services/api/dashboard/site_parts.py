@@ -14,8 +14,7 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.shown_names import titles_of
-from services.api.dashboard.tiles import detail_of, tiles_of
-from services.api.stats.panel_reading import PanelReading
+from services.api.dashboard.tiles import Tile, detail_of, tiles_of
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
@@ -46,7 +45,15 @@ class SiteParts:
         async with self._panels.reading() as reading:
             yield self._page.part("site_top.html", **self._context)
             summary = await reading.summary()
-            yield await self._tiles(reading, summary)
+            tiles = tiles_of(
+                self._scope,
+                summary.value or [],
+                await reading.means(),
+                self._links,
+                self._page.t,
+            )
+            gaps = gap_notes(await reading.uncounted(), self._page.t)
+            yield self._tiles(summary, tiles, gaps, await reading.entered())
             series = await reading.series()
             yield await self._chart(series)
             details = await reading.details()
@@ -65,16 +72,21 @@ class SiteParts:
                 yield self._heat(week, kept)
             yield self._page.part("site_end.html", **self._context)
 
-    async def _tiles(self, reading: PanelReading, summary: PanelResult[list[Figure]]) -> str:
-        scope, links, t = self._scope, self._links, self._page.t
+    def _tiles(
+        self,
+        summary: PanelResult[list[Figure]],
+        tiles: list[Tile],
+        gaps: list[str],
+        entered: EnteredNumbers,
+    ) -> str:
         return self._page.part(
             "site_tiles.html",
-            tiles=tiles_of(scope, summary.value or [], await reading.means(), links, t),
+            tiles=tiles,
             result=summary,
-            gaps=gap_notes(await reading.uncounted(), t),
-            entered=_entered(scope, await reading.entered(), t),
-            opening=scope.opening,
-            switches=[(one.value, links.path(opening=one)) for one in OPENINGS],
+            gaps=gaps,
+            entered=_entered(self._scope, entered, self._page.t),
+            opening=self._scope.opening,
+            switches=[(one.value, self._links.path(opening=one)) for one in OPENINGS],
         )
 
     async def _chart(self, series: PanelResult[list[SeriesPoint]]) -> str:

@@ -243,13 +243,15 @@ class FoldKeeper:
         if identity is None:
             return 0
         written = await asyncio.to_thread(self._written, packed, identity, taken.server, position)
-        if self._taken.get(partition) is taken:
-            self._note_size(partition, fits=written is not None)
-        if written is None or not await _committed(broker, partition, position, tries):
+        if written is not None and not await _committed(broker, partition, position, tries):
             return 0
-        if self._taken.get(partition) is taken:
-            await self._kept.keep(partition, written)
-            taken.kept = position
+        if self._taken.get(partition) is not taken:
+            return 0
+        fits = written is not None and await self._kept.keep(partition, written)
+        self._note_size(partition, fits=fits)
+        if written is None or not fits:
+            return 0
+        taken.kept = position
         return len(written)
 
     async def _same_server(self, since: float) -> ServerStart | None:

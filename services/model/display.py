@@ -135,7 +135,7 @@ class Choice(NamedTuple):
 
 CHOICES: Mapping[str, Choice] = {
     "lang": Choice(Lang, "language of labels and heading"),
-    "theme": Choice(Theme, "theme", "auto follows the reader's system"),
+    "theme": Choice(Theme, "theme", "auto follows the reader's system, in the element the page"),
     "preset": Choice(Preset, "look of the block, for portals of this system"),
     "format": Choice(
         Format, "thousands separator", "plain is none; by default, that of the language"

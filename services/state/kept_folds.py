@@ -10,12 +10,15 @@ from typing import cast
 import msgspec
 from backports import zstd
 
+from services.redis_client.memory import memory_use
 from services.state import keys
 from services.state.errors import translated
 from services.state.state import State
 
 MOST_BYTES = 32 << 20
 """Per partition, compressed: over two million remembered visitors. A larger state is not kept."""
+ALWAYS_BYTES = 4 << 20
+"""A larger state is kept only while that leaves Redis half empty: the room is for hits."""
 MOST_UNPACKED = 128 << 20
 EXPIRY_SECONDS = 2 * 3600
 """How long it outlives its owner. An hour later nobody whom it remembers is in a visit."""
@@ -76,12 +79,17 @@ class KeptFolds:
         self._redis = state.redis
         self._group = group
 
-    async def keep(self, partition: int, written: bytes) -> None:
-        """Keep what `encode` returned, in place of what was kept before."""
+    async def keep(self, partition: int, written: bytes) -> bool:
+        """Keep what `encode` returned, in place of what was kept before; tell whether it was."""
         with translated():
+            if len(written) > ALWAYS_BYTES:
+                memory = await memory_use(self._redis)
+                if memory.used + len(written) > memory.limit // 2:
+                    return False
             await self._redis.set(
                 keys.kept_fold(self._group, partition), written, ex=EXPIRY_SECONDS
             )
+        return True
 
     async def renew(self, partition: int) -> None:
         """Let what is kept expire later: nothing came since."""

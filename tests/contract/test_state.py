@@ -12,7 +12,9 @@ from services.log import keys as log_keys
 from services.log.open import open_log
 from services.model.account import Role, User
 from services.model.site import Metric
-from services.state import erased, keys
+from services.redis_client.client import servers
+from services.redis_client.memory import memory_use
+from services.state import erased, kept_folds, keys
 from services.state.access_version import AccessVersion
 from services.state.alert_watch import watched_since
 from services.state.changes import Notice, Notices
@@ -197,6 +199,26 @@ async def test_kept_folds_online_and_recent_hits_come_back(state: State) -> None
     await hits.add({"mytho": 3, "other": 1}, WINDOW_MS)
     assert await hits.read(WINDOW_MS) == {"mytho": 5, "other": 1}
     assert await hits.read_site("mytho", WINDOW_MS) == 5
+
+
+async def test_a_large_fold_is_kept_only_while_that_leaves_redis_half_empty(
+    state: State,
+) -> None:
+    folds, large = KeptFolds(state, "g"), bytes(kept_folds.ALWAYS_BYTES + 1)
+    assert await folds.keep(1, large)
+    masters = (await servers(state.redis)).values()
+    limits = [(await master.config_get("maxmemory"))["maxmemory"] for master in masters]
+    try:
+        for master in masters:
+            await master.config_set("maxmemory", 2 * (await memory_use(state.redis)).used)
+        assert not await folds.keep(2, large)
+        assert await folds.keep(2, large[1:])
+    finally:
+        for master, limit in zip(masters, limits, strict=True):
+            await master.config_set("maxmemory", limit)
+    assert [await folds.read(number) for number in (1, 2)] == [large, large[1:]]
+    await folds.forget(1)
+    await folds.forget(2)
 
 
 async def test_sessions_begin_are_listed_and_end(state: State) -> None:

@@ -3,7 +3,8 @@
 import pytest
 from msgspec import structs
 
-from services.api.stats.site_query import LONG_PERIODS, PERIODS, REPORTS
+from services.api.stats.site_query import LONG_PERIODS, PERIODS, REPORTS, YESTERDAY
+from services.api.stats.spans import Period
 from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_DEPTH, Group, GroupTree
 
@@ -78,3 +79,4 @@ def test_a_site_takes_the_period_of_the_nearest_group_that_has_one() -> None:
 def test_a_page_can_open_with_each_period_that_it_offers_and_no_other() -> None:
     offered = {*PERIODS, *LONG_PERIODS, *REPORTS}
     assert {period.value for period in DefaultPeriod} == {"", *offered}
+    assert offered <= {*Period, YESTERDAY}

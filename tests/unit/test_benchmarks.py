@@ -95,8 +95,7 @@ def test_every_run_measures_the_same_hits() -> None:
 
 def test_a_repeated_hit_is_of_another_visitor_and_has_the_id_of_a_view() -> None:
     hits = backlog.hits(1_790_000_000_000, portals.views(300))[:100]
-    wire, fresh = msgspec.msgpack.decode(batch.encode(hits)), backlog.Fresh()
-    laps: list[batch.Batch] = []
+    wire, fresh, laps = msgspec.msgpack.decode(batch.encode(hits)), backlog.Fresh(), []
     for _ in range(2):
         fresh.begin_lap()
         fresh.renew(wire)

@@ -194,7 +194,6 @@ class ServerSession(StoreSession):
         self._address = address
         self._settings = settings or {}
         self._client = address.client(database or address.database)
-        self._connected_to: object = None
         self._cut_off = False
 
     def execute(self, sql: str) -> list[Row]:
@@ -273,10 +272,6 @@ class ServerSession(StoreSession):
             _disconnect(client)
             # The driver's own error contains the statement, values included.
             raise self._explain(error) from None
-        # The driver also reconnects by itself; each connection has its own description.
-        if client.connection.server_info is not self._connected_to:
-            self._connected_to = client.connection.server_info
-            self.connections += 1
         if self.is_interrupted():
             # The server may take what was sent for the beginning of the next call.
             _disconnect(client)

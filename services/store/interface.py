@@ -78,14 +78,6 @@ class Store(ABC):
     takes_native: bool = True
     """Whether an insert into a table by site may have a NativeColumn."""
 
-    @property
-    def connections(self) -> int:
-        """How many connections statements have had: a restarted server adds one before its answer.
-
-        Without those of `stream`.
-        """
-        return 0
-
     @abstractmethod
     async def prepare(self) -> None:
         """Create the database of the tables if it is missing."""

@@ -1,7 +1,6 @@
 """Several hosts, of which one is used: rows are read where they are written.
 
 A row loaded from a lagging host and written back with a higher position would be too low for good.
-A restarted host may lag, too: it fetches what it lost, and it may be back before the next call.
 """
 
 import asyncio
@@ -28,10 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class OneHostStore(Store):
-    """The first host that answers and lacks nothing, until it does not answer or lacks something.
-
-    Checked again after a new connection to it, which may be to a server that was restarted.
-    """
+    """The first host that answers and lacks nothing; fails over only when it does not answer."""
 
     is_one_server = False
 
@@ -41,8 +37,6 @@ class OneHostStore(Store):
         self._name = name
         self._lag = lag
         self._current: Store | None = None
-        self._connections = 0
-        """Of the host in use, when it was checked."""
         self._doubted = False
         self._choosing = asyncio.Lock()
 
@@ -86,32 +80,27 @@ class OneHostStore(Store):
         await asyncio.gather(*(host.close() for host in self._hosts))
 
     async def call(self, call: Callable[[Store], Awaitable[T]]) -> T:
-        """Call the host in use; one that does not answer becomes suspect.
-
-        Repeated if there was a new connection since the host was checked.
-        """
-        while True:
-            host = await self.chosen()
-            connections = self._connections
-            try:
-                result = await call(host)
-            except StoreUnavailableError:
-                self._doubted = True
-                raise
-            if host.connections == connections:
-                return result
+        """Call the host in use; one that does not answer becomes suspect."""
+        host = await self.chosen()
+        try:
+            return await call(host)
+        except StoreUnavailableError:
+            self._doubted = True
+            raise
 
     async def chosen(self) -> Store:
-        """Return the host in use; choose one if there is none, or if it is suspect.
-
-        Raises StoreUnavailableError.
-        """
+        """Return the host in use; choose one if there is none. Raises StoreUnavailableError."""
         async with self._choosing:
-            host = self._current
-            if host is None or self._doubted or host.connections != self._connections:
-                self._current, self._doubted = None, False
-                host = self._current = await self._choose(host)
-            return host
+            if self._current is not None and self._doubted:
+                problem = await _silence(self._current)
+                self._doubted = False
+                if problem is None:
+                    return self._current
+                log.warning("%r does not answer; looking for another host", self._current)
+                self._current = None
+            if self._current is None:
+                self._current = await self._choose()
+            return self._current
 
     async def states(self) -> list[tuple[Store, str | None]]:
         """Return why each host cannot be used; None for one that can."""
@@ -121,25 +110,13 @@ class OneHostStore(Store):
     async def _problem(self, host: Store) -> str | None:
         return await _silence(host) or await self._lag(host, host is self._hosts[0])
 
-    async def _problem_since(self, host: Store) -> str | None:
-        """Check a host, again if there was a new connection meanwhile; note its connections."""
-        while True:
-            self._connections = host.connections
-            problem = await self._problem(host)
-            if problem is not None or host.connections == self._connections:
-                return problem
-
-    async def _choose(self, used: Store | None) -> Store:
-        """Return the host that was used, or the first other one, that lacks nothing."""
+    async def _choose(self) -> Store:
         problems = []
-        for host in sorted(self._hosts, key=lambda host: host is not used):
-            problem = await self._problem_since(host)
+        for host in self._hosts:
+            problem = await self._problem(host)
             if problem is None:
-                if host is not used:
-                    log.warning("the store is read and written at %r", host)
+                log.warning("the store is read and written at %r", host)
                 return host
-            if host is used:
-                log.warning("%r cannot be used: %s; looking for another host", host, problem)
             problems.append(f"{host!r}: {problem}")
         if self._name:
             raise StoreUnavailableError(

@@ -23,11 +23,6 @@ class ShardReplica(Store):
         """Return where the server is, without the password."""
         return repr(self.whole)
 
-    @property
-    def connections(self) -> int:
-        """See Store."""
-        return self.whole.connections
-
     async def prepare(self) -> None:
         """See Store."""
         await self.whole.prepare()

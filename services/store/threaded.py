@@ -37,11 +37,9 @@ class StoreSession(ABC):
     """One blocking connection; used by one thread only.
 
     interrupted  whether nobody waits for the running call any more
-    connections  how many it has had
     """
 
     interrupted = False
-    connections = 0
 
     @abstractmethod
     def execute(self, sql: str) -> list[Row]:
@@ -85,11 +83,6 @@ class ThreadedStore(Store):
     @abstractmethod
     def connect(self) -> StoreSession:
         """Return a new session for the calling thread."""
-
-    @property
-    def connections(self) -> int:
-        """See Store."""
-        return sum(session.connections for session in list(self._sessions))
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement and return its rows; see Store."""

@@ -129,48 +129,6 @@ async def test_hits_wait_while_the_only_host_with_a_row_is_gone(pair: Pair) -> N
     assert await counters.load(store, [MYTHO]) == {MYTHO: (9, 9, 2)}
 
 
-async def test_a_host_that_was_restarted_between_two_calls_is_not_read_while_it_lacks_a_part(
-    pair: Pair,
-) -> None:
-    store = OneHostStore([pair.first, pair.second], pair.watermarks.lag)
-    await pair.write(pair.first, "mytho", 5, 1)
-    assert await counters.load(store, [MYTHO]) == {MYTHO: (5, 5, 1)}
-    assert await replication.lacking(pair.second, 60) is None
-    ((part,),) = await pair.first.execute(
-        "SELECT name FROM system.parts"
-        " WHERE database = currentDatabase() AND table = 'counters' AND active"
-    )
-    first, second = pair.members
-    # The only other host that it could fetch the part from.
-    second.kill()
-    first.kill()
-    wrong = first.directory / "data/data/luot/counters" / part
-    wrong.rename(wrong.with_name("all_9999_9999_0"))
-    first.start()
-    with pytest.raises(StoreUnavailableError, match="counters"):
-        await counters.load(store, [MYTHO])
-    second.start()
-    assert await replication.lacking(pair.first, 60) is None
-    assert await counters.load(store, [MYTHO]) == {MYTHO: (5, 5, 1)}
-
-
-async def test_a_host_that_was_restarted_between_two_calls_and_lacks_nothing_stays_in_use(
-    pair: Pair, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = OneHostStore([pair.first, pair.second], pair.watermarks.lag)
-    await pair.write(pair.first, "mytho", 5, 1)
-    assert await counters.load(store, [MYTHO]) == {MYTHO: (5, 5, 1)}
-    pair.members[0].kill()
-    pair.members[0].start()
-    restarted = ClickHouseStore(pair.members[0].url)
-    assert await replication.lacking(restarted, 60) is None
-    await restarted.close()
-    caplog.clear()
-    assert await counters.load(store, [MYTHO]) == {MYTHO: (5, 5, 1)}
-    assert await store.chosen() is pair.first
-    assert caplog.messages == []
-
-
 async def test_a_host_without_its_zookeeper_is_not_used(pair: Pair) -> None:
     await pair.write(pair.first, "mytho", 5, 1)
     assert await replication.lacking(pair.second, 60) is None

@@ -47,10 +47,12 @@ class FlushRows(NamedTuple):
     """The rows that a flush continues from.
 
     taken  partitions whose previous owner may have written to another host of the store
+    ends   the newest position of each partition that was counted before it was taken
     """
 
     by_partition: dict[int, AnyRows]
     taken: set[int]
+    ends: dict[int, int]
 
 
 class Flusher:
@@ -135,7 +137,8 @@ class Flusher:
                 self._taken.add(partition)
                 self._rows[partition] = no_rows(run, native=self._store.takes_native)
         rows = {partition: self._rows[partition] for partition in runs}
-        return FlushRows(rows, self._taken & runs.keys())
+        ends = {partition: end for partition, end in self._ends.items() if partition in runs}
+        return FlushRows(rows, self._taken & runs.keys(), ends)
 
     async def _flush(
         self,
@@ -144,7 +147,7 @@ class Flusher:
         new_peaks: Sequence[DayPeak],
         hot_rows: FlushRows,
     ) -> set[str]:
-        again, new = await self._written_before(fresh, hot_rows.taken)
+        again, new = await self._written_before(fresh, hot_rows)
         await self._write_hits(new)
         await self._write_lost([*replayed, *again])
         await imported.write(self._store, fresh, replayed)
@@ -184,7 +187,7 @@ class Flusher:
         return sites
 
     async def _written_before(
-        self, runs: Sequence[AnyFolded], taken: set[int]
+        self, runs: Sequence[AnyFolded], rows: FlushRows
     ) -> tuple[Sequence[AnyFolded], Sequence[AnyFolded]]:
         """Return the runs whose raw hits may have been written before, and the others.
 
@@ -192,14 +195,15 @@ class Flusher:
         as if it were new. Its raw hits may have been given the paths of their pages since, which
         writing them once more would undo.
         """
-        ends = self._ends.copy()
-        if unknown := taken - ends.keys():
+        ends = rows.ends
+        if unknown := rows.taken - ends.keys():
             await self._store.verify()
-            ends |= dict.fromkeys(unknown, -1)
+            found = dict.fromkeys(unknown, -1)
             for site, position in (await counters.positions(self._store)).items():
                 partition = partition_of(site, self._partitions)
-                if partition in unknown:
-                    ends[partition] = max(position, ends[partition])
+                if partition in found:
+                    found[partition] = max(position, found[partition])
+            ends |= found
             # One that went to another worker in the meantime may come back with a later end.
             self._ends |= {partition: ends[partition] for partition in unknown & self._taken}
         is_again = [run.first <= ends.get(run.partition, -1) for run in runs]

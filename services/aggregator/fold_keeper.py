@@ -28,7 +28,14 @@ from services.aggregator.visits import FORGET_MS, LATE_MS, UNIT_BITS
 from services.log.errors import LogError
 from services.runtime.outage import Outage
 from services.state.errors import StateError
-from services.state.kept_folds import KeptFold, KeptFolds, decode, encode
+from services.state.kept_folds import (
+    EXPIRY_SECONDS,
+    MOST_BYTES,
+    KeptFold,
+    KeptFolds,
+    decode,
+    encode,
+)
 from services.state.state import State
 from services.store.interface import Store, StoreError
 from services.store.server_info import ServerStart, started
@@ -36,9 +43,10 @@ from services.store.server_info import ServerStart, started
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 20.0
-"""How often each owned partition is saved, in turn; after a kill, so much is reread."""
+"""How often each owned partition is saved, in turn, unless folds are large; after a kill, so much
+is reread."""
 BYTES_A_SECOND = 1 << 20
-"""At most, over all partitions: Redis writes them to its file. Large folds are saved less often."""
+"""At most, over all owned partitions: Redis writes them to its file, too."""
 ANSWER_SECONDS = 2.0
 PATIENCE_SECONDS = 10.0
 _COMMIT_TRIES = 20
@@ -66,7 +74,7 @@ class TakenPartition(msgspec.Struct):
     fold     that fold, until it is accepted
     read     the last position of the log that is in the fold
     whole    whether the fold knows all that a reader of the whole log knows
-    kept     the position that was kept last
+    kept     the position that was kept last, and since when by the monotonic clock
     """
 
     server: ServerStart | None
@@ -77,6 +85,7 @@ class TakenPartition(msgspec.Struct):
     read: int = -1
     whole: bool = False
     kept: int = -1
+    kept_at: float = 0.0
 
 
 class FoldKeeper:
@@ -204,11 +213,12 @@ class FoldKeeper:
 
     async def keep_forever(self, broker: Broker) -> None:
         """Save each partition now and then."""
+        size = 0
         while True:
-            partitions, written = sorted(self._taken), 0
+            partitions = sorted(self._taken)
             for partition in partitions:
-                await asyncio.sleep(max(ROUND_SECONDS / len(partitions), written / BYTES_A_SECOND))
-                written = await self._keep(broker, partition, _COMMIT_TRIES)
+                await asyncio.sleep(max(ROUND_SECONDS / len(partitions), size / BYTES_A_SECOND))
+                size = await self._keep(broker, partition, _COMMIT_TRIES)
             if not partitions:
                 await asyncio.sleep(1.0)
 
@@ -218,7 +228,7 @@ class FoldKeeper:
             await self._keep(broker, partition, 1)
 
     async def _keep(self, broker: Broker, partition: int, tries: int) -> int:
-        """Save the current fold of a partition, once it is committed that far; return its bytes."""
+        """Save the current fold of a partition, once it is committed that far; return its size."""
         try:
             return await self._kept_now(broker, partition, tries)
         except (StateError, LogError) as error:
@@ -235,7 +245,9 @@ class FoldKeeper:
         if taken.server is None or fold is None or self._taken.get(partition) is not taken:
             return 0
         if position == taken.kept:
-            await self._kept.renew(partition)
+            if time.monotonic() - taken.kept_at < EXPIRY_SECONDS:
+                is_there = await self._kept.renew(partition)
+                taken.kept = position if is_there else -1
             return 0
         # Nothing is awaited in between: the fold is that of the position.
         packed = fold.pack()
@@ -243,22 +255,26 @@ class FoldKeeper:
         if identity is None:
             return 0
         written = await asyncio.to_thread(self._written, packed, identity, taken.server, position)
+        size = MOST_BYTES if written is None else len(written)
         if written is not None and not await _committed(broker, partition, position, tries):
-            return 0
-        if self._taken.get(partition) is not taken:
-            return 0
-        fits = written is not None and await self._kept.keep(partition, written)
-        self._note_size(partition, fits=fits)
-        if written is None or not fits:
-            return 0
-        taken.kept = position
-        return len(written)
+            return size
+        if self._taken.get(partition) is taken:
+            fits = written is not None and await self._kept.keep(partition, written)
+            self._note_size(partition, fits=fits)
+            if fits:
+                taken.kept, taken.kept_at = position, time.monotonic()
+        return size
 
     async def _same_server(self, since: float) -> ServerStart | None:
         """Return the server of the store if it has been running since before that; else None."""
-        server = await self._server()
-        is_same = server is not None and server.up > time.monotonic() - since + 1.0
-        return server if is_same else None
+        if not self._store.is_one_server:
+            return None
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                server = await started(self._store)
+        except (StoreError, TimeoutError):
+            return None
+        return server if server.up > time.monotonic() - since + 1.0 else None
 
     def _note_size(self, partition: int, *, fits: bool) -> None:
         if fits:

@@ -20,7 +20,8 @@ PLACE = "o"
 TIME = "t"
 """Header of a copy: its log time there, ms since 1970."""
 
-_DIGITS = 20
+_MOST = 1 << 63
+_DIGITS = 19
 
 
 class Way(StrEnum):
@@ -158,7 +159,8 @@ def time_of(headers: Mapping[str, bytes], ms: int) -> int:
 def _number(headers: Mapping[str, bytes], name: str, otherwise: int) -> int:
     """Return the number in a header of a copy; what somebody else wrote there is none."""
     value = headers.get(name, b"")
-    return int(value) if value.isdigit() and len(value) <= _DIGITS else otherwise
+    number = int(value) if value.isdigit() and len(value) <= _DIGITS else _MOST
+    return number if number < _MOST else otherwise
 
 
 def copies_of(records: Collection[Any]) -> list[Copy]:

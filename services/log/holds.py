@@ -23,7 +23,11 @@ async def kept(renewed: Callable[[], Awaitable[bool]], seconds: float) -> AsyncI
     is_lost = asyncio.Event()
 
     async def renew() -> None:
-        await _until_lost(renewed, seconds)
+        try:
+            await _until_lost(renewed, seconds)
+        except Exception:
+            # Any error: what is not renewed any more is not held, either.
+            _log.exception("the hold on the partitions cannot be renewed")
         _log.error("the hold on the partitions was lost")
         is_lost.set()
         if holder is not None:
@@ -46,16 +50,18 @@ async def kept(renewed: Callable[[], Awaitable[bool]], seconds: float) -> AsyncI
 
 
 async def _until_lost(renewed: Callable[[], Awaitable[bool]], seconds: float) -> None:
-    last = time.monotonic()
+    last, pause = time.monotonic(), seconds / 3
     while True:
-        await asyncio.sleep(seconds / 3)
-        began = time.monotonic()
+        await asyncio.sleep(pause)
+        asked = time.monotonic()
         try:
-            if not await renewed():
-                return
-        except LogError as error:
+            async with asyncio.timeout(last + seconds - asked):
+                if not await renewed():
+                    return
+        except (LogError, TimeoutError) as error:
             _log.warning("cannot renew the hold on the partitions: %r", error)
-            if time.monotonic() - last >= seconds:
+            pause = seconds / 30
+            if time.monotonic() + pause - last >= seconds:
                 return
         else:
-            last = began
+            last, pause = asked, seconds / 3

@@ -91,10 +91,11 @@ class KeptFolds:
             )
         return True
 
-    async def renew(self, partition: int) -> None:
-        """Let what is kept expire later: nothing came since."""
+    async def renew(self, partition: int) -> bool:
+        """Let what is kept expire later: nothing came since. Tell whether it is there."""
         with translated():
-            await self._redis.expire(keys.kept_fold(self._group, partition), EXPIRY_SECONDS)
+            key = keys.kept_fold(self._group, partition)
+            return bool(await self._redis.expire(key, EXPIRY_SECONDS))
 
     async def forget(self, partition: int) -> None:
         """Forget what is kept of a partition."""

@@ -125,6 +125,8 @@ async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_cou
         client.xadd(keys.stream(partition), {"v": 9, "n": 1, "p": "x", "s": 2, "b": b"\x90"})
         client.xadd(keys.stream(partition), {"nothing": "known"})
         client.xadd(keys.stream(partition), {b"\xff": "of another", "o": "here", "t": "at noon"})
+        for _ in range(2):
+            client.xadd(keys.stream(partition), {"o": "9" * 19, "t": "9" * 20, "n": 1})
     await append(redis_server, "/a")
     aggregator = Aggregator(AggregatorSettings(redis_url=redis_server.url), store)
     await aggregator.start()
@@ -136,7 +138,7 @@ async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_cou
         dead = client.xrange(keys.DEAD)
     assert isinstance(dead, list)
     reasons = [fields[b"reason"].decode() for _, fields in dead]
-    assert len(reasons) == 4
+    assert len(reasons) == 6
     assert "schema version 9, expected 1" in reasons
     assert "field n is None, expected a number" in reasons
 

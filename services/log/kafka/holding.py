@@ -45,6 +45,8 @@ class Holding:
         self._topic = topic
         self._group = group
         self._holder: AIOKafkaConsumer | None = None
+        self._alone: list[Member] = []
+        """The group while it is held."""
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -74,19 +76,19 @@ class Holding:
                     everything = holder.partitions_for_topic(self._topic.name) or set()
                     if {each.partition for each in holder.assignment()} != everything:
                         raise LogInUseError(f"{HOLDER}just-now")
-                    alone = await self._members()
+                    self._alone = await self._members()
             self._holder = holder
-            async with holds.kept(lambda: self._is_still(alone), HOLD_SECONDS):
+            async with holds.kept(self._is_still_alone, HOLD_SECONDS):
                 yield
         finally:
             self._holder = None
             await stop_reading(holder)
 
-    async def _is_still(self, members: list[Member]) -> bool:
+    async def _is_still_alone(self) -> bool:
         """Tell whether the group is the same: who was thrown out and joined again has a new id."""
         with translated():
             async with asyncio.timeout(self._cluster.answer_seconds):
-                return await self._members() == members
+                return await self._members() == self._alone
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Commit offsets for the group: while it is held, as its only member.
@@ -96,6 +98,8 @@ class Holding:
         if self._holder is None:
             await self._cluster.commit(self._group, self._topic.name, offsets)
         elif offsets:
+            if not await self._is_still_alone():
+                raise HoldLostError
             with translated():
                 async with self._cluster.in_time():
                     try:

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 
 import msgspec
 from aiokafka import TopicPartition
@@ -24,6 +26,18 @@ _MADE_AGAIN = "made-again"
 _TIME_BITS = 20
 TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
 """The first offset of each partition, and that after its last one."""
+
+
+def _reach(notes: Mapping[str, str]) -> dict[int, int]:
+    """Return how far each partition reached when that was noted last."""
+    return msgspec.json.decode(notes.get(_REACHED, "{}"), type=dict[int, int])
+
+
+def _further(notes: Mapping[str, str], ends: Mapping[int, int]) -> NotesChange:
+    """Return the change that notes these ends, or what another process noted since."""
+    before = _reach(notes)
+    reach = {number: max(end, before.get(number, 0)) for number, end in ends.items()}
+    return NotesChange.of(**{_REACHED: msgspec.json.encode(reach).decode()})
 
 
 class TopicOrigin(msgspec.Struct, frozen=True):
@@ -106,7 +120,7 @@ class KafkaTopic:
         # In this order: another process may note how far it reaches at the same time.
         notes = await self._notes.read()
         _, ends = await offsets()
-        before = msgspec.json.decode(notes.get(_REACHED, "{}"), type=dict[int, int])
+        before = _reach(notes)
         if self._was_made_again and _MADE_AGAIN not in notes:
             # The recorded reach is older: it would be reached again some day.
             await self._notes.change(_MADE_AGAIN, lambda _: NotesChange.of(**{_MADE_AGAIN: "yes"}))
@@ -117,8 +131,10 @@ class KafkaTopic:
         ):
             raise LogRefusedError(self._made_again())
         if ends != before:
-            reached = msgspec.json.encode(ends).decode()
-            await self._notes.change(_REACHED, lambda _: NotesChange.of(**{_REACHED: reached}))
+            # A note that waits for an abandoned transaction must not keep hits from being taken:
+            # the next check makes up for it.
+            with suppress(LogError):
+                await self._notes.change(_REACHED, partial(_further, ends=ends))
 
     def follow(self, offsets: dict[int, int], sent: Iterable[tuple[int, int]]) -> None:
         """Record entries that are not committed yet, by partition and offset.

@@ -210,12 +210,12 @@ async def test_a_large_fold_is_kept_only_while_that_leaves_redis_half_empty(
     limits = [(await master.config_get("maxmemory"))["maxmemory"] for master in masters]
     try:
         for master in masters:
-            await master.config_set("maxmemory", 2 * (await memory_use(state.redis)).used)
+            await master.config_set("maxmemory", 2 * (await memory_use(master)).used)
         assert not await folds.keep(2, large)
         assert await folds.keep(2, large[1:])
     finally:
         for master, limit in zip(masters, limits, strict=True):
-            await master.config_set("maxmemory", limit)
+            await master.config_set("maxmemory", limit or "0")
     assert [await folds.read(number) for number in (1, 2)] == [large, large[1:]]
     await folds.forget(1)
     await folds.forget(2)

@@ -89,8 +89,19 @@ async def merge(store: Store, table: str) -> None:
     settings = {"replication_alter_partitions_sync": 0}
     for address in [host.address for host in store.by_host()]:
         host = ClickHouseStore(address, settings=settings)
-        await host.execute(f"OPTIMIZE TABLE {store.stored(table)} FINAL")
+        for _ in rounds(0.2):
+            await host.execute(f"OPTIMIZE TABLE {store.stored(table)} FINAL")
+            if await _is_merged(host, store.stored(table)):
+                break
+            await asyncio.sleep(0.2)
         await host.close()
+
+
+async def _is_merged(host: Store, table: str) -> bool:
+    """Tell whether each partition of a table is one part on a host."""
+    of_table = f"active AND database = currentDatabase() AND table = '{table}'"
+    sql = f"SELECT partition FROM system.parts WHERE {of_table} GROUP BY partition"
+    return not await host.execute(f"{sql} HAVING count() > 1")
 
 
 async def _begin(store: Store, made: set[tuple[object, ...]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from services.model.site import DEFAULT_TIMEZONE
 from tests.patience import PATIENCE_SECONDS, rounds
@@ -80,6 +80,8 @@ class Desk:
     def sign_in(self, name: str, password: str) -> Page:
         """Sign in on the page where one is asked to."""
         page = self.open("/admin")
+        # A browser logs that it does not focus a field where somebody is in another one already.
+        expect(page.locator("[name=name]")).to_be_focused()
         page.fill("[name=name]", name)
         page.fill("[name=password]", password)
         page.click("button.main")

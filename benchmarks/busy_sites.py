@@ -4,10 +4,8 @@ All sites are asked for again and again. Every fifth of a second, each busy site
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -44,7 +42,14 @@ def measure(*, quick: bool) -> Iterator[Result]:
         worker = aggregator.start(running, redis, url)
         for service in (api, worker):
             spread(service.pid)
-        with _visitors(redis.url), httpx.Client(base_url=api.url) as client:
+        views = [
+            portals.View(f"portal-{number}", "/", portals.agents()[0], f"10.0.0.{number}", "")
+            for number in range(BUSY)
+        ]
+        with (
+            backlog.sending(redis.url, BUSY / PAUSE_SECONDS, 1, views),
+            httpx.Client(base_url=api.url) as client,
+        ):
             _ask(client, sites, WARM_SECONDS)
             before, started = _reads(client), time.monotonic()
             _ask(client, sites, QUICK_SECONDS if quick else SECONDS)
@@ -58,28 +63,6 @@ def measure(*, quick: bool) -> Iterator[Result]:
     yield exact(f"{named}: reads of one of them", changed / BUSY, "/s")
     yield exact(f"{named}: reads of one of the others", sum(reads.values()) / (sites - BUSY), "/s")
     yield exact(f"{named}: reads of all sites", changed + sum(reads.values()), "/s")
-
-
-@contextmanager
-def _visitors(url: str) -> Iterator[None]:
-    """View each busy site, in the log at a URL, until the end."""
-    views = [
-        portals.View(f"portal-{number}", "/", portals.agents()[0], f"10.0.0.{number}", "")
-        for number in range(BUSY)
-    ]
-    ended = threading.Event()
-
-    def send() -> None:
-        while not ended.wait(PAUSE_SECONDS):
-            asyncio.run(backlog.append(url, BUSY, 1, views))
-
-    sending = threading.Thread(target=send, name="visitors")
-    sending.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        sending.join()
 
 
 def _ask(client: httpx.Client, sites: int, seconds: float) -> None:

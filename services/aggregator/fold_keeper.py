@@ -152,13 +152,20 @@ class FoldKeeper:
 
     async def _server(self) -> ServerStart | None:
         """Return the server of the store; None if unknown, or not always the same."""
-        if not self._store.is_one_server or time.monotonic() < self._ask_again:
+        if time.monotonic() < self._ask_again:
+            return None
+        server = await self._answer()
+        if server is None and self._store.is_one_server:
+            self._give_up()
+        return server
+
+    async def _answer(self) -> ServerStart | None:
+        if not self._store.is_one_server:
             return None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await started(self._store)
         except (StoreError, TimeoutError):
-            self._give_up()
             return None
 
     def _give_up(self) -> None:
@@ -267,14 +274,9 @@ class FoldKeeper:
 
     async def _same_server(self, since: float) -> ServerStart | None:
         """Return the server of the store if it has been running since before that; else None."""
-        if not self._store.is_one_server:
-            return None
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                server = await started(self._store)
-        except (StoreError, TimeoutError):
-            return None
-        return server if server.up > time.monotonic() - since + 1.0 else None
+        server = await self._answer()
+        is_same = server is not None and server.up > time.monotonic() - since + 1.0
+        return server if is_same else None
 
     def _note_size(self, partition: int, *, fits: bool) -> None:
         if fits:

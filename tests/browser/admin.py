@@ -27,6 +27,8 @@ ONLINE = ("/realtime/visitors", "/online")
 """Ends of the paths at which a page asks every few seconds who is online."""
 OF_COLOURS = ("color-contrast", "link-in-text-block")
 """The rules of axe that another scheme of colours may break, where nothing else differs."""
+_UNANSWERED = re.compile("Chưa có câu trả lời|No answer")
+"""What a panel says that the server was too busy for."""
 
 Shown = Callable[[Page], None]
 
@@ -68,12 +70,17 @@ class Desk:
             self.wrong.append(f"{message.text} ({path})")
 
     def open(self, path: str) -> Page:
-        """Go to a page; again, as a person does, where a busy machine was too slow for it."""
+        """Go to a page; again, as a person does, where a busy machine was too slow for it.
+
+        The server says so by the status of the page, or in place of a panel: what was sent before
+        the panel cannot be taken back.
+        """
         for _ in rounds(0.5):
             answer = self.page.goto(self.url + path)
-            if answer is None or answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            if answer is not None and answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                self._late.add(urlsplit(answer.url).path)
+            elif not self.page.locator(".problem", has_text=_UNANSWERED).count():
                 return self.page
-            self._late.add(urlsplit(answer.url).path)
             time.sleep(0.5)
         raise AssertionError(f"{path} is not to be had")
 

@@ -285,9 +285,12 @@ def test_the_table_of_sites_follows_what_is_typed_and_is_sorted_without_javascri
     desk = Desk(browser, up.url, java_script_enabled=False)
     desk.context.add_cookies(session)  # type: ignore[arg-type]
     page = desk.open("/admin?period=7d")
-    page.get_by_role("columnheader", name="Trang web").get_by_role("link").click()
+    of_sites = page.get_by_role("columnheader", name="Trang web")
+    of_sites.get_by_role("link").click()
+    expect(of_sites).to_have_attribute("aria-sort", re.compile("ascending"))
     names = page.locator(".many tbody:not(.sum) th a").all_inner_texts()
-    page.get_by_role("columnheader", name="Trang web").get_by_role("link").click()
+    of_sites.get_by_role("link").click()
+    expect(of_sites).to_have_attribute("aria-sort", re.compile("descending"))
     assert page.locator(".many tbody:not(.sum) th a").all_inner_texts() == names[::-1]
     page.get_by_role("searchbox").fill("khong co")
     page.get_by_role("button", name="Xem").click()

@@ -18,7 +18,7 @@ from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
 from services.api.dashboard.language import Language
 from services.api.sites.shares.service import SharedReport
-from services.http.errors import unknown_site
+from services.http.errors import ApiError, unknown_site
 from services.model.account import Role
 from services.model.default_period import DefaultPeriod
 from services.model.display import Lang
@@ -141,11 +141,19 @@ class PageRequest:
         status: int = HTTPStatus.OK,
         *,
         frames: bool = False,
+        refusal: ApiError | None = None,
         **context: Any,
     ) -> Response:
-        """Return a page; with `frames`, it may show pages of this server in frames."""
+        """Return a page.
+
+        With `frames`, it may show pages of this server in frames. With a `refusal`, its numbers
+        are not there: it has the status and headers of the refusal.
+        """
         body = self.part(template, **context)
-        return self._with_cookie(HTMLResponse(body, status, self._headers(frames=frames)))
+        headers = self._headers(frames=frames)
+        if refusal is not None:
+            status, headers = refusal.status, headers | refusal.headers
+        return self._with_cookie(HTMLResponse(body, status, headers))
 
     def stream(self, parts: AsyncIterator[str]) -> Response:
         """Return a page that is sent in parts, each as soon as it is rendered."""

@@ -77,11 +77,12 @@ async def rows(page: PageRequest) -> Response:
     parameters = {name: value for name in _PARAMETERS if (value := page.parameter(name))}
     links = Links(panels.site.slug, scope, page.base, f"/all/{panel}", parameters)
     whole = Links(panels.site.slug, scope, page.base)
-    result, refusal = AllRows([], False, rows_query.measures, (), []), ""
+    result = AllRows([], False, rows_query.measures, (), [])
+    refusal: ApiError | None = None
     try:
         result = await unless_gone(page.request, panels.rows.read(rows_query))
     except ApiError as error:
-        refusal = "; ".join(error.errors.values())
+        refusal = error
     is_less = result.is_gone or bool(result.warnings)
     of_hits = await unless_gone(page.request, panels.rows.kept(rows_query)) if is_less else None
     below = rows_query.section
@@ -133,6 +134,7 @@ async def rows(page: PageRequest) -> Response:
             for row in result.rows
         ],
         refusal=refusal,
+        problem="" if refusal is None else "; ".join(refusal.errors.values()),
         found=result,
         uncompared=_uncompared(result, scope, t) if result.rows else "",
         kept=kept_text(of_hits, t) if is_less else "",

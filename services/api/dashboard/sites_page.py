@@ -34,7 +34,8 @@ async def sites(page: PageRequest) -> Response:
         if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
             raise
         names = [(site.name or site.slug, f"{HOME}/sites/{site.slug}") for site in mine]
-        return page.render("sites.html", away=names, search=page.parameter("search"), **base)
+        search = page.parameter("search")
+        return page.render("sites.html", refusal=refusal, away=names, search=search, **base)
     shown = table_view.context(page, view, HOME, is_public=False)
     return page.render("sites.html", notes=sum_notes(view.table, page.t), **base, **shown)
 

@@ -13,7 +13,7 @@ from services.api.stats.readers import Audience, StatsReaders
 from services.model.site import Site
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.state.state import State
-from services.store.interface import Store
+from services.store.interface import Store, StoreUnavailableError
 from tests.integration.api import changes
 from tests.integration.api.people import add_user, audit, browser
 from tests.integration.api.taken_back import at, count, preview, public, view
@@ -55,6 +55,19 @@ async def test_a_panel_that_is_refused_says_so_and_the_page_works(
     # each use of little memory.
     assert 5 <= page.text.count(REFUSED) <= 16
     assert page.text.rstrip().endswith("</html>")
+
+
+async def test_a_page_of_rows_that_cannot_be_read_has_the_status_of_the_refusal(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr("services.api.stats.rows.queries_rows.read", away)
+    page = await client.get("/admin/sites/mytho/all/page", headers=OWNER)
+    assert page.status_code == 503
+    assert int(page.headers["Retry-After"]) > 0
+    assert REFUSED in page.text
 
 
 async def test_a_browser_is_led_to_the_sign_in_and_a_program_gets_401(

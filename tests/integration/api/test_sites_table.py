@@ -345,9 +345,11 @@ async def test_sites_are_listed_while_their_numbers_cannot_be_read(
         raise StoreUnavailableError("away")
 
     monkeypatch.setattr("services.api.stats.many.queries_many.sums", away)
-    shown = await page(client, "/admin")
-    assert "Tỉnh Đồng Tháp" in shown
-    assert "Hiện chưa đọc được số liệu" in shown
+    shown = await client.get("/admin", headers=HTML)
+    assert shown.status_code == 503
+    assert int(shown.headers["Retry-After"]) > 0
+    assert "Tỉnh Đồng Tháp" in shown.text
+    assert "Hiện chưa đọc được số liệu" in shown.text
     assert (await client.get(TABLE, headers=ADMIN)).status_code == 503
 
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -58,7 +59,7 @@ def _steady(
     """Measure a worker that already owns its partitions, and its ceilings with the same log."""
     redis = running.redis()
     url, server = running.store(kind)
-    hits, seconds, cpu, server_cpu = _folded(running, redis, url, server, size, count, views)
+    hits, seconds, cpu, server_cpu = folded(running, redis, url, server, size, count, views)
     ceilings = _ceilings(running, redis, kind, server)
     least = max(ceilings.decode.seconds, ceilings.insert.seconds)
     named = f"{kind}, {size} hits an entry"
@@ -86,13 +87,22 @@ def _alone(
     """Measure a worker without its ceilings."""
     redis = running.redis()
     url, server = running.store(kind)
-    hits, seconds, cpu, _ = _folded(running, redis, url, server, ORDINARY, count, views, **environ)
+    hits, seconds, cpu, _ = folded(running, redis, url, server, ORDINARY, count, views, **environ)
     named = f"{kind}, {ORDINARY} hits an entry, {what}"
     yield exact(f"{named}: committed", hits / seconds, "hits/s")
     yield exact(f"{named}: processor time, aggregator", cpu * 1e6 / hits, "µs/hit")
 
 
-def _folded(
+class Backlog(NamedTuple):
+    """What it took to commit so many hits: seconds, and those of the processor."""
+
+    hits: int
+    seconds: float
+    cpu: float
+    server_cpu: float
+
+
+def folded(
     running: Stack,
     redis: RedisServer,
     url: str,
@@ -100,12 +110,13 @@ def _folded(
     size: int,
     count: int,
     views: list[portals.View],
+    module: str = "",
     **environ: str,
-) -> tuple[int, float, float, float]:
-    """Return hits, seconds until they are committed, processor time of aggregator and server."""
+) -> Backlog:
+    """Measure a worker that already owns its partitions; `module` is run in place of `luot`."""
     # It sleeps while the log is written, and must not lose its leases.
     environ["LUOT_LEASE_SECONDS"] = "300"
-    aggregator = start(running, redis, url, wait=True, **environ)
+    aggregator = start(running, redis, url, wait=True, module=module, **environ)
     wait_until(lambda: owned(redis) == DEFAULT_PARTITIONS)
     with _asleep(aggregator.pid):
         hits = asyncio.run(backlog.append(redis.url, count, size, views))
@@ -116,7 +127,7 @@ def _folded(
     seconds = time.perf_counter() - started
     cpu, server_cpu = cpu_seconds(aggregator.pid) - used, _cpu(server) - of_server
     aggregator.stop()
-    return hits, seconds, cpu, server_cpu
+    return Backlog(hits, seconds, cpu, server_cpu)
 
 
 def _behind(running: Stack, kind: str, count: int, views: list[portals.View]) -> Iterator[Result]:
@@ -138,12 +149,17 @@ def _behind(running: Stack, kind: str, count: int, views: list[portals.View]) ->
 
 
 def start(
-    running: Stack, redis: RedisServer, url: str, *, wait: bool = True, **environ: str
+    running: Stack,
+    redis: RedisServer,
+    url: str,
+    *,
+    wait: bool = True,
+    module: str = "",
+    **environ: str,
 ) -> Service:
-    """Start an aggregator on the core that is measured."""
-    return running.service(
-        "aggregator", wait=wait, LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, **environ
-    )
+    """Start an aggregator on the core that is measured; `module` is run in place of `luot`."""
+    urls = {"LUOT_REDIS_URL": redis.url, "LUOT_CLICKHOUSE_URL": url}
+    return running.service("aggregator", wait=wait, module=module, **urls, **environ)
 
 
 def wait_until(reached: Callable[[], bool]) -> None:

@@ -71,7 +71,17 @@ BLOCKS: dict[str, Lines] = {
     **{
         name: subject(name)
         for name in (
-            *("ingest", "aggregator", "api", "busy_sites", "growth", "stats", "table", "reports"),
+            *(
+                "ingest",
+                "aggregator",
+                "flushes",
+                "api",
+                "busy_sites",
+                "growth",
+                "stats",
+                "table",
+                "reports",
+            ),
             *(
                 "size",
                 "memory",

@@ -77,10 +77,11 @@ class Stack:
         server = self.clickhouse()
         return server.url, server
 
-    def service(self, name: str, *, wait: bool = True, **environ: str) -> Service:
-        """Start a service on the core that is measured."""
+    def service(self, name: str, *, wait: bool = True, module: str = "", **environ: str) -> Service:
+        """Start a service on the core that is measured; `module` is run in place of `luot`."""
         folder = Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
         service = Service(name, folder, LUOT_SALTS=str(folder / "salts"), **environ)
+        service.module = module or service.module
         service.start(wait=False)
         self._running.callback(service.stop)
         pin(service.pid, SERVER_CORE)

@@ -179,11 +179,16 @@ def owned(redis: RedisServer) -> int:
         )
 
 
+def committed(redis: RedisServer) -> dict[int, int]:
+    """Return the committed position of each partition that has one."""
+    with redis.client() as client:
+        return {int(key): int(at) for key, at in client.hgetall(keys.commits(GROUP)).items()}
+
+
 def is_committed(redis: RedisServer, end: Mapping[int, int]) -> bool:
     """Tell whether all partitions are committed up to these positions."""
-    with redis.client() as client:
-        held = client.hgetall(keys.commits(GROUP))
-    return all(int(held.get(str(number).encode(), 0)) >= at for number, at in end.items())
+    at = committed(redis)
+    return all(at.get(partition, 0) >= position for partition, position in end.items())
 
 
 def _cpu(server: ClickHouseServer | None) -> float:

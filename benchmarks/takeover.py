@@ -8,9 +8,9 @@ has to count what has come since.
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from benchmarks import aggregator, backlog, portals
 from benchmarks.measure import Result, exact, summary
@@ -21,6 +21,7 @@ from services.model.partition import DEFAULT_PARTITIONS
 from services.state import keys
 from services.state.kept_folds import decode
 from tests.servers.redis import RedisServer
+from tests.servers.services import Service
 
 HITS = 3_000_000
 QUICK_HITS = 300_000
@@ -34,6 +35,19 @@ KEEP_SECONDS = 3 * ROUND_SECONDS
 LOOK_SECONDS = 2.0
 
 
+class Takeover(NamedTuple):
+    """Seconds from the start of an aggregator until it has got so far.
+
+    taken    it owns all partitions
+    flushed  its first flush is committed
+    counted  all that had come before its start is committed
+    """
+
+    taken: float
+    flushed: float
+    counted: float
+
+
 def measure(*, quick: bool) -> Iterator[Result]:
     """Measure starts on the server store."""
     views = portals.views(backlog.DISTINCT)
@@ -45,7 +59,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
         asyncio.run(
             backlog.append(redis.url, count, aggregator.ORDINARY, views, fresh=backlog.Fresh())
         )
-        seconds: dict[str, list[float]] = {KEPT: [], READ: []}
+        takeovers: dict[str, list[Takeover]] = {KEPT: [], READ: []}
         worker = aggregator.start(running, redis, url, LUOT_LEASE_SECONDS=str(lease))
         with backlog.sending(redis.url, rate, aggregator.ORDINARY, views) as sent:
             for what in (KEPT, READ) * KILLS:
@@ -55,19 +69,24 @@ def measure(*, quick: bool) -> Iterator[Result]:
                     _forget(redis)
                 aggregator.wait_until(lambda: aggregator.owned(redis) == 0)
                 end = asyncio.run(backlog.ends(redis.url))
-                started = time.perf_counter()
-                worker = aggregator.start(
-                    running, redis, url, wait=False, LUOT_LEASE_SECONDS=str(lease)
+                start = partial(
+                    aggregator.start, running, redis, url, wait=False, LUOT_LEASE_SECONDS=str(lease)
                 )
-                aggregator.wait_until(partial(aggregator.is_committed, redis, end))
-                seconds[what].append(time.perf_counter() - started)
+                worker, takeover = _take_over(start, redis, end)
+                takeovers[what].append(takeover)
             sent_a_second = sent.rate
     named = (
         f"{count // 100_000 / 10:g} million hits in the log and {rate:,} a second,"
         f" a lease of {lease:g} s has run out"
     )
+    seconds = {what: [one.counted for one in each] for what, each in takeovers.items()}
     yield summary(f"{named}: new hits count, {KEPT}", seconds[KEPT], seconds, READ, "s")
     yield summary(f"{named}: new hits count, {READ}", seconds[READ], unit="s")
+    for what, each in takeovers.items():
+        taken = [one.taken for one in each]
+        yield summary(f"until all partitions are taken over, {what}", taken, unit="s")
+        flushed = [one.flushed for one in each]
+        yield summary(f"until the first flush is committed, {what}", flushed, unit="s")
     yield exact("hits really sent meanwhile", sent_a_second, "hits/s")
     yield summary(
         "all kept folds before a kill",
@@ -80,6 +99,21 @@ def measure(*, quick: bool) -> Iterator[Result]:
         unit="partitions",
     )
     yield exact("partitions with hits", len(end), "partitions")
+
+
+def _take_over(
+    start: Callable[[], Service], redis: RedisServer, end: Mapping[int, int]
+) -> tuple[Service, Takeover]:
+    """Start an aggregator, and wait until it has counted the log up to these positions."""
+    before = aggregator.committed(redis)
+    started = time.perf_counter()
+    worker = start()
+    aggregator.wait_until(lambda: aggregator.owned(redis) == DEFAULT_PARTITIONS)
+    taken = time.perf_counter() - started
+    aggregator.wait_until(lambda: aggregator.committed(redis) != before)
+    flushed = time.perf_counter() - started
+    aggregator.wait_until(partial(aggregator.is_committed, redis, end))
+    return worker, Takeover(taken, flushed, time.perf_counter() - started)
 
 
 def _folds(redis: RedisServer) -> dict[int, bytes]:

@@ -90,6 +90,7 @@ BLOCKS: dict[str, Lines] = {
                 "freshness",
                 "kills",
                 "logs",
+                "installations",
                 "takeover",
                 "visitors",
                 "replicas",

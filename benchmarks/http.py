@@ -36,6 +36,7 @@ class _Round(msgspec.Struct, frozen=True):
 _MEASURES: dict[tuple[str, str], Callable[[_Round], float]] = {
     ("answers", "/s"): lambda one: one.load.a_second,
     ("processor time", "µs/request"): lambda one: one.a_request(one.cpu),
+    ("busy share of its core", "×"): lambda one: one.cpu * 1e6 / one.load.microseconds,
     ("p50", "ms"): lambda one: one.load.p50 / 1000,
     ("p99", "ms"): lambda one: one.load.p99 / 1000,
     ("p99.9", "ms"): lambda one: one.load.p999 / 1000,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 
 from services.store import layout
-from services.store.clickhouse import ClickHouseStore
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import (
     Ddl,
     InsertColumn,

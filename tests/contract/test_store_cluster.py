@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from services.store import counters, erasures, hits, portable, refilling, replication
-from services.store.clickhouse import ClickHouseStore, ServerSession
+from services.store.drivers.clickhouse import ClickHouseStore, ServerSession
 from services.store.interface import Row, Store
 from services.store.migrations import fix_partitions, migrate, migrations
 from tests.contract.conftest import clear

@@ -7,7 +7,8 @@ import pytest
 from services.aggregator import erasing
 from services.model.downloads import downloads_of
 from services.model.kept_apart import all_names
-from services.store import column_types, counters, drift, erasures
+from services.store import counters, drift, erasures
+from services.store.drivers import column_types
 from services.store.erasures import Erasure, ErasureState
 from services.store.interface import Store
 

@@ -10,8 +10,8 @@ from services.log.drivers.memory import MemoryLog
 from services.log.memory.server import SERVERS
 from services.model.partition import partition_of
 from services.store import counters, portable, replication
-from services.store.clickhouse import ClickHouseStore
 from services.store.counters import CounterKey
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import StoreUnavailableError
 from services.store.migrations import Migration, migrate, migrations
 from services.store.one_host import OneHostStore

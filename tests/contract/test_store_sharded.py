@@ -29,8 +29,8 @@ from services.store import (
     refilling,
     replication,
 )
-from services.store.clickhouse import ClickHouseStore
 from services.store.counters import CounterKey
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.erasures import Erasure, ErasureState
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.layout import LayoutError, ShardLayout

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from services.log.written_number import partition_and_shard, written_number
-from services.store.address import Address
-from services.store.clickhouse import ClickHouseStore
+from services.store.drivers.address import Address
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import Ddl
 from services.store.layout import ShardLayout
 from services.store.migrations import migrations

@@ -24,7 +24,7 @@ from services.api.stats.spans import (
 from services.http.errors import ApiError
 from services.model.calendar import to_day
 from services.model.site import Site
-from services.store.parameters import bind
+from services.store.drivers.parameters import bind
 
 TEXT = some.text(
     some.characters(codec="utf-8", exclude_categories=["Cs"]) | some.sampled_from("\\;|*=!%_' "),

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from services.store import drift, replication
-from services.store.clickhouse import ClickHouseStore
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import StoreError
 from services.store.open import open_whole
 from tests.chaos.world import OURS, PARTITIONS, Luot, World

@@ -10,12 +10,17 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from services.runtime import file_locks
-from services.store.engine_noise import without_cgroup_trace
-from services.store.faults import MISFIT, fault, misfit
+from services.store.drivers.engine_noise import without_cgroup_trace
+from services.store.drivers.faults import MISFIT, fault, misfit
+from services.store.drivers.native import NativeFormat
+from services.store.drivers.parameters import bind
+from services.store.drivers.threaded import (
+    MAX_ELEMENTS,
+    MAX_QUERY_BYTES,
+    StoreSession,
+    ThreadedStore,
+)
 from services.store.interface import Limits, Row, StoreError
-from services.store.native import NativeFormat
-from services.store.parameters import bind
-from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, StoreSession, ThreadedStore
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from services.model.calendar import to_day
 from services.runtime import tracing
-from services.store import column_types
-from services.store.faults import without_values
+from services.store.drivers import column_types
+from services.store.drivers.faults import without_values
+from services.store.drivers.parameters import bind
 from services.store.interface import InsertColumn, Row, Store, StoreError
 from services.store.native_column import NativeColumn
-from services.store.parameters import bind
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES
+from services.store.drivers.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES
 
 _ASYNC_INSERT_SINCE = (21, 11)
 

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import msgspec
 from clickhouse_driver import Client, errors
 
-from services.store import cluster_check, layout, replication, session_settings
-from services.store.address import ANSWER_SECONDS, Address
-from services.store.faults import MISFIT, fault, misfit
+from services.store import cluster_check, layout, replication
+from services.store.drivers import session_settings
+from services.store.drivers.address import ANSWER_SECONDS, Address
+from services.store.drivers.faults import MISFIT, fault, misfit
+from services.store.drivers.parameters import bind
+from services.store.drivers.threaded import StoreSession, ThreadedStore
 from services.store.interface import Ddl, Limits, Row, StoreError, StoreUnavailableError
-from services.store.parameters import bind
-from services.store.threaded import StoreSession, ThreadedStore
 
 T = TypeVar("T")
 

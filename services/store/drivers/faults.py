@@ -8,8 +8,8 @@ from typing import Any
 from clickhouse_driver.columns.exceptions import ColumnException
 from clickhouse_driver.errors import Error, ErrorCodes
 
+from services.store.drivers.parameters import ESCAPES
 from services.store.interface import LimitError, StoreError, StoreUnavailableError
-from services.store.parameters import ESCAPES
 
 # Codes without a name in clickhouse-driver, as in ClickHouse's ErrorCodes.cpp.
 _CANNOT_SCHEDULE_TASK = 439

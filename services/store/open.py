@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from services.store.interface import Store, StoreError
 
 if TYPE_CHECKING:
-    from services.store.sharded import LagOf, ShardedStore
+    from services.store.cluster.sharded import LagOf, ShardedStore
 
 EXPECTED = "expected clickhouse://user:password@host:9000/luot or chdb:///path"
 
@@ -62,8 +62,8 @@ def open_sharded(url: str, lag_of: "LagOf") -> "ShardedStore":
 
     Raises ValueError for a URL that names none.
     """
+    from services.store.cluster.sharded import ShardedStore
     from services.store.drivers.clickhouse import ClickHouseStore
-    from services.store.sharded import ShardedStore
 
     return ShardedStore(ClickHouseStore(url), lag_of)
 
@@ -76,7 +76,7 @@ def open_whole(url: str) -> Store:
     """
     if not cluster_of(url):
         return open_store(url)
-    from services.store.replication import lacking
+    from services.store.cluster.replication import lacking
 
     async def lag(host: Store, _: bool) -> str | None:
         try:

@@ -11,7 +11,8 @@ from functools import partial
 import msgspec
 import pytest
 
-from services.store import counters, erasures, hits, portable, refilling, replication
+from services.store import counters, erasures, hits, portable, refilling
+from services.store.cluster import replication
 from services.store.drivers.clickhouse import ClickHouseStore, ServerSession
 from services.store.interface import Row, Store
 from services.store.migrations import fix_partitions, migrate, migrations

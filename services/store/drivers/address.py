@@ -7,8 +7,8 @@ import msgspec
 from clickhouse_driver.compression import get_compressor_cls
 
 from services.model.host_list import host_port, hosts_of, split_url
+from services.store.cluster.shards import Shards
 from services.store.drivers.client import ColumnClient
-from services.store.shards import Shards
 
 CONNECT_SECONDS = 5
 PING_SECONDS = 5.0

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from clickhouse_driver import Client, errors
 
-from services.store import cluster_check, layout, replication
+from services.store.cluster import check, layout, replication
 from services.store.drivers import session_settings
 from services.store.drivers.address import ANSWER_SECONDS, Address
 from services.store.drivers.faults import MISFIT, fault, misfit
@@ -144,7 +144,7 @@ class ClickHouseStore(ThreadedStore):
         finally:
             asking.close()
         present = layout.of_rows(rows, self, self.address.cluster)
-        cluster_check.refuse_unfit(self.address.cluster, present, self._ask)
+        check.refuse_unfit(self.address.cluster, present, self._ask)
 
     def _ask(self, host: layout.Host, sql: str) -> list[Row]:
         seconds = min(CHECK_SECONDS, self.address.answer_seconds)

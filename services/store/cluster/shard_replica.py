@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from services.store.cluster.shards import Shards
 from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import InsertColumn, Limits, Row, Store
-from services.store.shards import Shards
 
 
 class ShardReplica(Store):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from services.model.host_list import host_port
+from services.store.cluster.layout import Host, LayoutError, ShardLayout
 from services.store.interface import Row, StoreError, StoreUnavailableError
-from services.store.layout import Host, LayoutError, ShardLayout
 
 Ask = Callable[[Host, str], list[Row]]
 """Runs a statement on one server. Raises StoreError."""

@@ -10,7 +10,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from services.store import layout
+from services.store.cluster import layout
+from services.store.cluster.layout import LayoutError, ShardLayout
+from services.store.cluster.one_host import Lag, OneHostStore
+from services.store.cluster.shard_replica import ShardReplica
+from services.store.cluster.shards import OF_ALL_SITES, Shards
 from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import (
     Ddl,
@@ -21,11 +25,7 @@ from services.store.interface import (
     StoreError,
     StoreUnavailableError,
 )
-from services.store.layout import LayoutError, ShardLayout
 from services.store.native_column import NativeColumn
-from services.store.one_host import Lag, OneHostStore
-from services.store.shard_replica import ShardReplica
-from services.store.shards import OF_ALL_SITES, Shards
 
 T = TypeVar("T")
 

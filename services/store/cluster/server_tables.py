@@ -1,8 +1,8 @@
 """Which servers of a cluster lack tables or columns that others have."""
 
 from services.model.host_list import host_port
+from services.store.cluster.sharded import ShardedStore
 from services.store.interface import StoreError
-from services.store.sharded import ShardedStore
 
 _COLUMNS = "SELECT table, name FROM system.columns WHERE database = currentDatabase()"
 

@@ -27,7 +27,7 @@ from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Metric
 from services.state import keys
 from services.state.state import State
-from services.store import drift
+from services.store.counts import drift
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store

@@ -7,9 +7,10 @@ from services.settings import StoreSettings
 from services.state.errors import StateError
 from services.state.sites import PublishedSites
 from services.state.state import State
-from services.store import drift, refilling, server_info, sites
+from services.store import refilling, server_info, sites
 from services.store.cluster import server_tables
 from services.store.cluster.sharded import ShardedStore
+from services.store.counts import drift
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of
 

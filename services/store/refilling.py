@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.store import hits
+from services.store.counts import hits
 from services.store.drivers import column_types
 from services.store.interface import Store
 from services.store.portable import (

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from services.model.calendar import Grain, to_day
 from services.model.site import Site
-from services.store import balances, corrections, sites
+from services.store import balances, sites
 from services.store.balances import BalanceEntry
-from services.store.corrections import Correction, Taken
-from services.store.counters import CounterKey, CounterRow, write
+from services.store.counts import corrections
+from services.store.counts.corrections import Correction, Taken
+from services.store.counts.counters import CounterKey, CounterRow, write
 from services.store.interface import Store
 
 JULY = to_day(date(2026, 7, 1))

@@ -16,8 +16,9 @@ from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS
 from services.runtime.tasks import end
-from services.store import counters, last_done
-from services.store.counters import CounterKey
+from services.store import last_done
+from services.store.counts import counters
+from services.store.counts.counters import CounterKey
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
 from tests.drill.plant import SITE, Plant

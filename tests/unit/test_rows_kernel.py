@@ -17,7 +17,7 @@ from services.aggregator.folding import Folding
 from services.aggregator.kernel.rows import KernelRowColumn
 from services.log.batch import Batch
 from services.model.calendar import to_day
-from services.store.counters import CounterKey, CounterRow
+from services.store.counts.counters import CounterKey, CounterRow
 from services.store.drivers.column_types import register
 from services.store.drivers.native import NativeFormat
 from services.store.interface import InsertColumn, Row, Store, StoreUnavailableError

@@ -22,7 +22,7 @@ from services.api.stats.site_query import FIELDS, applied_of
 from services.http.errors import ApiError
 from services.model.calendar import to_date
 from services.model.site import Site
-from services.store.corrections import Correction
+from services.store.counts.corrections import Correction
 
 LISTED = 50
 _REFUSALS = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -35,11 +35,11 @@ from services.state.correction_lock import renewed_correction_lock
 from services.state.errors import StateError
 from services.state.lock import StateLock
 from services.state.state import State
-from services.store import corrections as ledger
-from services.store import import_counts
 from services.store import imports as register
-from services.store.corrections import WHOLE_SITE, Correction, Taken
-from services.store.import_counts import ImportedDay
+from services.store.counts import corrections as ledger
+from services.store.counts import import_counts
+from services.store.counts.corrections import WHOLE_SITE, Correction, Taken
+from services.store.counts.import_counts import ImportedDay
 from services.store.imports import Import, ImportState
 from services.store.interface import Store, StoreError
 

@@ -15,8 +15,8 @@ from services.api.stats import queries_coverage, queries_hits, snapshot
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span
 from services.model.calendar import Grain, period_start
-from services.store.corrections import active
-from services.store.import_counts import POSITIONS, ImportedDay
+from services.store.counts.corrections import active
+from services.store.counts.import_counts import POSITIONS, ImportedDay
 from services.store.interface import Store
 
 

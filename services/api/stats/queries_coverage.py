@@ -16,7 +16,7 @@ from services.api.stats.queries_hits import days, source
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span, joined
 from services.model.calendar import Grain, period_start, to_day
-from services.store import corrections
+from services.store.counts import corrections
 from services.store.interface import Store
 
 GOOD_SECONDS = 10.0

@@ -18,7 +18,7 @@ from services.api.stats.queries_columns import COLUMNS, columns_of, earlier, exp
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.spans import QUARTER_MS, Hours, Span
 from services.model.calendar import to_date, to_day
-from services.store import corrections
+from services.store.counts import corrections
 from services.store.interface import Store
 
 VISITORS = frozenset({Measure.VISITORS})

@@ -14,8 +14,8 @@ from services.api.stats import opening, queries
 from services.api.stats.coverage import FoundHits
 from services.api.stats.opening import NO_OPENING, OpeningNumbers
 from services.api.stats.spans import Span
-from services.store import corrections
-from services.store.corrections import Correction, Taken, active
+from services.store.counts import corrections
+from services.store.counts.corrections import Correction, Taken, active
 from services.store.interface import Store
 
 

@@ -13,7 +13,8 @@ from msgspec import structs
 
 from services.api.app import Api
 from services.model.calendar import to_day
-from services.store import erasures, sites
+from services.store import sites
+from services.store.counts import erasures
 from services.store.interface import Store
 from tests.integration.api.people import ADMIN, add_user, audit, browser
 from tests.integration.api.world import (

@@ -31,7 +31,6 @@ from services.model.site import Site
 from services.store import (
     alerts,
     annotations,
-    drift,
     portable,
     report_schedules,
     share_links,
@@ -41,7 +40,8 @@ from services.store import (
 )
 from services.store.alerts import AlertEvent, AlertRule
 from services.store.annotations import Annotation
-from services.store.drift import Difference
+from services.store.counts import drift
+from services.store.counts.drift import Difference
 from services.store.interface import Store
 from services.store.open import open_store
 from services.store.portable import Fingerprint, Piece

@@ -27,7 +27,7 @@ from services.log.redis import entry_ids
 from services.model.calendar import day_start_ms, to_date, to_day, week_start
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import hits as raw_hits
+from services.store.counts import hits as raw_hits
 from services.store.interface import Store
 from tests.integration.api.world import Clock
 from tests.integration.stats import history

@@ -17,9 +17,9 @@ from services.api.stats.spans import Interval, Span
 from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import corrections, erasures
-from services.store import hits as raw_hits
-from services.store.corrections import Correction
+from services.store.counts import corrections, erasures
+from services.store.counts import hits as raw_hits
+from services.store.counts.corrections import Correction
 from services.store.interface import Store
 from tests.integration.stats import history
 from tests.patience import rounds

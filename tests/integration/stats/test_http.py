@@ -23,7 +23,7 @@ from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.hit import Hit
 from services.model.site import Site
 from services.state import keys
-from services.store import hits as repository
+from services.store.counts import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.api import changes
 from tests.integration.api.world import Clock

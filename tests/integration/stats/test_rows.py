@@ -24,7 +24,7 @@ from services.model.calendar import to_day
 from services.model.hit import Hit
 from services.model.page_aliases import PageAlias
 from services.model.site import Site
-from services.store import hits as raw_hits
+from services.store.counts import hits as raw_hits
 from services.store.interface import Store
 from tests.integration.stats import history
 from tests.integration.stats.expected import HALF_HOUR_MS, Seen

@@ -15,8 +15,8 @@ from services.api.stats.coverage import Coverage
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span
 from services.http.errors import ApiError
-from services.store import corrections as ledger
-from services.store.corrections import WHOLE_SITE, Correction, Entries, Moved, Taken, active
+from services.store.counts import corrections as ledger
+from services.store.counts.corrections import WHOLE_SITE, Correction, Entries, Moved, Taken, active
 from services.store.interface import Store
 
 MAX_VIEWS = 1_000_000

@@ -14,7 +14,7 @@ from services.api.stats.coverage import Coverage
 from services.api.stats.queries_columns import fitting
 from services.api.stats.spans import Span
 from services.model.calendar import to_day
-from services.store.corrections import Correction, is_taken
+from services.store.counts.corrections import Correction, is_taken
 from services.store.interface import Store
 
 _BY_PAGE = """

@@ -27,8 +27,8 @@ from services.state.correction_lock import correction_lock
 from services.state.errors import StateError
 from services.state.lock import StateLock
 from services.state.state import State
-from services.store import corrections as ledger
-from services.store.corrections import Correction, active
+from services.store.counts import corrections as ledger
+from services.store.counts.corrections import Correction, active
 from services.store.interface import Store, StoreError
 
 REREAD_PAGES = 500

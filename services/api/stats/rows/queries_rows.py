@@ -10,8 +10,8 @@ from services.api.stats.rows.search import pattern_of
 from services.api.stats.rows.sources import RowsSource
 from services.model.page_aliases import PageAlias
 from services.store import titles
+from services.store.counts.page_aliases import page_column
 from services.store.interface import Store
-from services.store.page_aliases import page_column
 
 _ROWS = """
 SELECT shown, {sums}

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from services.model.calendar import to_date
-from services.store import corrections
+from services.store.counts import corrections
 from services.store.interface import Store
 
 Peak = tuple[str, int, int, int]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from services.model.calendar import to_date, to_day
 from services.model.hit import OTHER_PATH
-from services.store import corrections
+from services.store.counts import corrections
 from services.store.interface import Store
 
 _KNOWN = "own_path IN (SELECT path FROM counters WHERE site = %(site)s AND grain = 'total')"

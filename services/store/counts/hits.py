@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from services.model.calendar import Grain, period_start, to_date, to_day
-from services.store import corrections
+from services.store.counts import corrections
 from services.store.interface import InsertColumn, Store
 
 LEAST_DAYS = 32

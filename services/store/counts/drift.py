@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.model.calendar import Grain, period_start, to_date, to_day
 from services.model.kept_apart import site_of
 from services.model.partition import partition_of
-from services.store import erasures, hits
+from services.store.counts import erasures, hits
 from services.store.interface import Store
 
 # One statement, so that it sees whole flushes: the highest position is that of the partition.

@@ -19,12 +19,12 @@ from services.api.stats.panel_reading import ROWS
 from services.model.calendar import Grain, to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site
-from services.store import sites
 from services.store.counts import counters
 from services.store.counts.counters import CounterKey, CounterRow
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.servers.services import Service
 
 HITS = 5_000_000

@@ -14,11 +14,11 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ErrorCodes
 
 from services.model.site import Site
-from services.store import sites
 from services.store.counts.counters import write
 from services.store.drivers.threaded import ThreadedStore
 from services.store.migrations import migrate, statements
 from services.store.open import open_store
+from services.store.records import sites
 from tests.servers.clickhouse import DEPLOY, ClickHouseServer
 
 FILES = DEPLOY / "grafana"

@@ -39,7 +39,7 @@ from services.api.stats.spans import Interval
 from services.model.account import Role
 from services.model.display import Lang
 from services.model.site import Metric
-from services.store.imports import ImportState
+from services.store.records.imports import ImportState
 from services.widget.snippet import PinnedScript, Snippet
 
 VI, EN = Language(Lang.VI), Language(Lang.EN)

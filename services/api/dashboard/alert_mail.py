@@ -9,7 +9,7 @@ from services.api.sites.alerts.telling import AlertNotice
 from services.model.calendar import to_date
 from services.model.display import Lang
 from services.model.site import Site
-from services.store.alerts import AlertEvent
+from services.store.records.alerts import AlertEvent
 
 
 class AlertComposer:

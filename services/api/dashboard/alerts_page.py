@@ -15,7 +15,7 @@ from services.api.sites.alerts.schemas import MOST_HOURS, MOST_PERCENT, AlertFie
 from services.api.stats.reports.mailer import addresses_of
 from services.http.errors import ApiError
 from services.model.display import Lang
-from services.store.alerts import AlertEvent, AlertRule
+from services.store.records.alerts import AlertEvent, AlertRule
 
 LIMITS = {
     "silent_hours": (1, MOST_HOURS),

@@ -19,7 +19,7 @@ from services.api.stats.site_query import Scope
 from services.api.stats.spans import Interval
 from services.http.errors import ApiError
 from services.model.calendar import to_date, to_day
-from services.store.annotations import Annotation
+from services.store.records.annotations import Annotation
 
 
 class AnnotationRow(NamedTuple):

@@ -10,8 +10,8 @@ from services.api.access.trail import UNKNOWN
 from services.api.dashboard.page_request import PageRequest
 from services.http.errors import unavailable
 from services.model.site import DEFAULT_TIMEZONE
-from services.store import audit
 from services.store.interface import StoreError
+from services.store.records import audit
 
 ENTRIES_A_PAGE = 50
 

@@ -27,7 +27,7 @@ from services.model.calendar import Grain, to_date
 from services.model.display import Look
 from services.model.lines import PERIODS, Line
 from services.model.site import Metric, Site
-from services.store.balances import BalanceEntry, LedgerLine
+from services.store.records.balances import BalanceEntry, LedgerLine
 from services.widget import page as frame
 from services.widget.block import Block
 

@@ -11,9 +11,9 @@ from services.http.errors import ApiError, unavailable
 from services.log.errors import LogError
 from services.model.calendar import to_date
 from services.model.site import Site
-from services.store import imports as register
-from services.store.imports import Import, ImportState
 from services.store.interface import StoreError
+from services.store.records import imports as register
+from services.store.records.imports import Import, ImportState
 
 
 class ImportRow(NamedTuple):

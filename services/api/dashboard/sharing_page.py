@@ -24,7 +24,7 @@ from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
 from services.api.stats.spans import Period, span_of
 from services.http.errors import ApiError
 from services.model.calendar import to_date
-from services.store.share_links import ShareLink
+from services.store.records.share_links import ShareLink
 
 _FRAME = (
     '<iframe src="{url}" title="{title}" width="100%" height="1600" loading="lazy"'

@@ -35,13 +35,13 @@ from services.state.correction_lock import renewed_correction_lock
 from services.state.errors import StateError
 from services.state.lock import StateLock
 from services.state.state import State
-from services.store import imports as register
 from services.store.counts import corrections as ledger
 from services.store.counts import import_counts
 from services.store.counts.corrections import WHOLE_SITE, Correction, Taken
 from services.store.counts.import_counts import ImportedDay
-from services.store.imports import Import, ImportState
 from services.store.interface import Store, StoreError
+from services.store.records import imports as register
+from services.store.records.imports import Import, ImportState
 
 COUNTED_SECONDS = 5.0
 """How long one request waits for the aggregator; the next one goes on waiting."""

@@ -14,8 +14,8 @@ import msgspec
 from services.api.counter.periods import Key
 from services.api.stats.spans import Span
 from services.model.calendar import Grain, period_end
-from services.store import balances
 from services.store.interface import Store
+from services.store.records import balances
 
 _LONGEST_FIRST = (Grain.YEAR, Grain.MONTH, Grain.DAY)
 

@@ -34,8 +34,8 @@ from services.http.departures import unless_gone
 from services.http.errors import bad_request, shown, unavailable
 from services.model.site import Site
 from services.state.state import State
-from services.store import titles as kept_titles
 from services.store.interface import Store, StoreError
+from services.store.records import titles as kept_titles
 
 VERSION = "/api/v1/"
 """Paths below it are those of Plausible's API."""

@@ -16,7 +16,7 @@ from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import MEASURED, OPENINGS
 from services.model.account import Role
 from services.model.site import Site
-from services.store.share_links import ShareLink
+from services.store.records.share_links import ShareLink
 
 SHARE = "/share"
 """What the paths of links begin with."""

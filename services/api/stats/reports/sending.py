@@ -25,8 +25,8 @@ from services.model.display import Lang
 from services.state.errors import StateError
 from services.state.report_lock import LOCK_SECONDS, report_lock
 from services.state.state import State
-from services.store import report_schedules
 from services.store.interface import Store, StoreError
+from services.store.records import report_schedules
 
 ROUND_SECONDS = 60.0
 HOURS_AFTER = 3

@@ -9,9 +9,9 @@ from services.api.stats.rows.question import NAME, ROOT, RowsQuery
 from services.api.stats.rows.search import pattern_of
 from services.api.stats.rows.sources import RowsSource
 from services.model.page_aliases import PageAlias
-from services.store import titles
 from services.store.counts.page_aliases import page_column
 from services.store.interface import Store
+from services.store.records import titles
 
 _ROWS = """
 SELECT shown, {sums}

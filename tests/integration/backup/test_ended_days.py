@@ -19,11 +19,11 @@ from services.backup.folder import FolderWriter
 from services.model.calendar import day_start_ms
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import portable
+from services.store.dumps import portable
+from services.store.dumps.portable import Begin, End, Piece
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
-from services.store.portable import Begin, End, Piece
 from tests.integration.backup.world import PARTITIONS, done, manifest, where
 from tests.integration.stats import history
 from tests.servers.redis import RedisServer

@@ -28,12 +28,12 @@ from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import portable
 from services.store.counts import drift
 from services.store.counts.drift import Difference
+from services.store.dumps import portable
+from services.store.dumps.portable import Fingerprint, Piece
 from services.store.interface import Store
 from services.store.open import open_store
-from services.store.portable import Fingerprint, Piece
 from services.store.records import (
     alerts,
     annotations,

@@ -10,8 +10,7 @@ import msgspec
 
 from services.store.counts import hits
 from services.store.drivers import column_types
-from services.store.interface import Store
-from services.store.portable import (
+from services.store.dumps.portable import (
     BY_MONTH,
     DAILY_VISITORS,
     DERIVED,
@@ -23,6 +22,7 @@ from services.store.portable import (
     month_of,
     tables,
 )
+from services.store.interface import Store
 
 _MONTH = len("2026-12")
 

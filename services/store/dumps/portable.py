@@ -14,10 +14,10 @@ import msgspec
 
 from services.model.calendar import Grain
 from services.model.partition import partition_of
-from services.store import last_done, log_identity
 from services.store.cluster import layout
 from services.store.cluster.shards import OF_ALL_SITES
 from services.store.interface import Row, Store, StoreError
+from services.store.meta import last_done, log_identity
 from services.store.migrations import migrations, partitions_of, schema_of
 
 COUNTERS = "counters"

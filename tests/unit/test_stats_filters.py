@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.api.stats.filters import FILTERED, Filter, Property, parse
-from services.api.stats.queries_columns import fitting
+from services.api.stats.queries.columns import fitting
 from services.api.stats.site_query import filters_of, values_of
 from services.api.stats.spans import (
     QUARTER_MS,

@@ -3,7 +3,7 @@
 import pytest
 
 from services.api.stats.filters import parse
-from services.api.stats.queries_sources import channel, name
+from services.api.stats.queries.sources import channel, name
 from services.api.stats.traffic_sources import Channel, traffic_sources
 from services.http.errors import ApiError
 from services.widget import esbuild

@@ -13,16 +13,9 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from services.api.stats import (
-    queries_coverage,
-    queries_ended,
-    queries_ended_pages,
-    queries_ending,
-    queries_hits,
-    queries_visits,
-)
 from services.api.stats.coverage import FoundHits
 from services.api.stats.measures import LENGTHS
+from services.api.stats.queries import coverage, ended, ended_pages, ending, hits, visits
 from services.api.stats.query import StatsQuery
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span, joined
@@ -100,7 +93,7 @@ class VisitsKeeper:
             name = next(iter(self._waiting))
             query, counted, days, found = self._waiting.pop(name)
             try:
-                await queries_ending.clear(self._store, name, self._version(-_GRACE_MS))
+                await ending.clear(self._store, name, self._version(-_GRACE_MS))
                 count, version = 0, self._version()
                 for some in _at_once(days, found.held):
                     count += await self._put_together(query, counted, some, found, version)
@@ -129,16 +122,16 @@ class VisitsKeeper:
         spans = joined(Span(day, day) for day in days)
         versions = {day: version + day for day in days}
         nothing = found.coverage._replace(ended={})
-        await queries_ending.fill(self._store, name, spans, nothing, version)
-        await queries_ended_pages.fill(self._store, name, spans, nothing, version)
+        await ending.fill(self._store, name, spans, nothing, version)
+        await ended_pages.fill(self._store, name, spans, nothing, version)
         # An insert may have run twice, and anything may have happened to the hits meanwhile.
         of_days = query.about(span)
         written = nothing._replace(ended=versions)
-        made = await queries_ended.by_day(self._store, of_days, written)
-        meant = await queries_visits.by_day(self._store, of_days, nothing)
-        pages_made = await queries_ended_pages.by_day(self._store, of_days, written)
-        pages_meant = await queries_hits.by_day(self._store, of_days, nothing)
-        _, _, digests = await queries_coverage.look(self._store, name, span, counted, least=0)
+        made = await ended.by_day(self._store, of_days, written)
+        meant = await visits.by_day(self._store, of_days, nothing)
+        pages_made = await ended_pages.by_day(self._store, of_days, written)
+        pages_meant = await hits.by_day(self._store, of_days, nothing)
+        _, _, digests = await coverage.look(self._store, name, span, counted, least=0)
         good = {
             day: found.digests[day]
             for day in days
@@ -147,7 +140,7 @@ class VisitsKeeper:
             and digests.get(day) == found.digests[day]
         }
         if good:
-            await queries_ending.record(self._store, name, good, versions)
+            await ending.record(self._store, name, good, versions)
         return len(good)
 
     def _version(self, later_ms: int = 0) -> int:

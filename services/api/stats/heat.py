@@ -2,7 +2,7 @@
 
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import PanelResult
-from services.api.stats.queries_heat import HOURS, WEEKDAYS, heat
+from services.api.stats.queries.heat import HOURS, WEEKDAYS, heat
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 

@@ -6,10 +6,10 @@ hits covers only part of the period, and its percentages are of that part.
 
 from msgspec import structs
 
-from services.api.stats import queries_hits, queries_kept
 from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import KeptHits
+from services.api.stats.queries import hits, kept
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 
@@ -27,11 +27,11 @@ async def kept_of(reader: StatsReader, query: StatsQuery) -> KeptHits:
         for part in parts:
             counted = await reader.known(part)
             coverage, _ = await reader.hits(part, counted, partly=True)
-            by_day = await queries_hits.by_day(store, part, coverage)
+            by_day = await hits.by_day(store, part, coverage)
             first += [day for day, counts in by_day.items() if counts.pageviews]
             visits += sum(counts.visits for counts in by_day.values())
             whole += sum(of_day for _, of_day in counted.within(query.span).values())
         since = min(first, default=None)
         if since is None:
-            since = await queries_kept.first_kept(store, [part.site.kept_as for part in parts])
+            since = await kept.first_kept(store, [part.site.kept_as for part in parts])
     return KeptHits(since, min(visits, whole), whole)

@@ -11,13 +11,16 @@ from copy import copy
 from msgspec import structs
 
 from services.api.counter import queries as counter_queries
-from services.api.stats import opening, queries_coverage, queries_hits, queries_visits, snapshot
+from services.api.stats import opening, snapshot
 from services.api.stats.counted_days import GAP_DAYS
 from services.api.stats.coverage import Coverage
 from services.api.stats.ending import VisitsKeeper
 from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
+from services.api.stats.queries import coverage as queries_coverage
+from services.api.stats.queries import hits as queries_hits
+from services.api.stats.queries import visits as queries_visits
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
     NO_HOURS,

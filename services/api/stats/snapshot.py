@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
-from services.api.stats import opening, queries
+from services.api.stats import opening
 from services.api.stats.coverage import FoundHits
 from services.api.stats.opening import NO_OPENING, OpeningNumbers
+from services.api.stats.queries.counters import counters
 from services.api.stats.spans import Span
 from services.store.counts import corrections
 from services.store.counts.corrections import Correction, Taken, active
@@ -85,7 +86,7 @@ class Snapshot(NamedTuple):
 async def take(store: Store, site: str, span: Span, *, with_opening: bool = False) -> Snapshot:
     """Read the counters, in one statement. Raises StoreError."""
     (counted, position), ledger = await asyncio.gather(
-        queries.counters(store, site, span), corrections.ledger(store, site)
+        counters(store, site, span), corrections.ledger(store, site)
     )
     brought = await opening.of_site(store, site) if with_opening else NO_OPENING
     # Only of those corrections, not of any made meanwhile.

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from services.api.stats import ending, queries_coverage
+from services.api.stats import ending
 from services.api.stats.filters import Property
 from services.api.stats.measures import LENGTHS, Measure
+from services.api.stats.queries import coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.spans import Interval, Span
@@ -117,7 +118,7 @@ async def save_as_before(store: Store, folder: Path) -> None:
 def test_a_restored_store_answers_as_the_one_that_was_backed_up(
     server_url: str, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries_coverage, "LEAST_VIEWS", 1)
+    monkeypatch.setattr(coverage, "LEAST_VIEWS", 1)
     at(server_url, fill)
     meant = at(server_url, answers)
     assert at(server_url, answers) == meant

@@ -9,11 +9,12 @@ import httpx
 import pytest
 from msgspec import structs
 
-from services.api.stats import heat, queries_coverage, snapshot
+from services.api.stats import heat, snapshot
 from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.filters import Property, parse
 from services.api.stats.measures import Measure
 from services.api.stats.names import written
+from services.api.stats.queries import coverage
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.rows import reading
@@ -150,16 +151,16 @@ async def test_which_hits_there_are_is_looked_up_once_for_a_moment(
 ) -> None:
     """As the panels of a page ask: of the same days again and again."""
     moment = await snapshot.take(store, SITE.kept_as, DAYS)
-    found = await queries_coverage.found(store, SITE.kept_as, DAYS, moment)
+    found = await coverage.found(store, SITE.kept_as, DAYS, moment)
     assert set(found.held) == {day for day, (views, _) in moment.counted.items() if views}
-    assert await queries_coverage.found(store, SITE.kept_as, DAYS, moment) is found
+    assert await coverage.found(store, SITE.kept_as, DAYS, moment) is found
     month = Span(DAYS.first, DAYS.first + 30)
-    of_month = await queries_coverage.found(store, SITE.kept_as, month, moment)
+    of_month = await coverage.found(store, SITE.kept_as, month, moment)
     assert set(of_month.held) == {day for day in found.held if month.holds(day)}
     later = await snapshot.take(store, SITE.kept_as, DAYS)
-    assert await queries_coverage.found(store, SITE.kept_as, DAYS, later) is not found
-    monkeypatch.setattr(queries_coverage, "GOOD_SECONDS", -1)
-    assert await queries_coverage.found(store, SITE.kept_as, DAYS, moment) is not found
+    assert await coverage.found(store, SITE.kept_as, DAYS, later) is not found
+    monkeypatch.setattr(coverage, "GOOD_SECONDS", -1)
+    assert await coverage.found(store, SITE.kept_as, DAYS, moment) is not found
 
 
 async def test_sections_are_sums_of_their_pages(store: Store, seen: dict[str, list[Seen]]) -> None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from services.api.sites.corrections import queries_corrections as queries
 from services.api.sites.corrections.queries_corrections import PageChange, Selection
 from services.api.sites.corrections.recount import Recount, SeenView, recount
-from services.api.stats import queries_coverage
 from services.api.stats.coverage import Coverage
+from services.api.stats.queries import coverage as queries_coverage
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span
 from services.http.errors import ApiError

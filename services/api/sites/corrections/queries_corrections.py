@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from services.api.sites.corrections.query import CorrectionQuery
 from services.api.sites.corrections.recount import KEPT, SeenView
-from services.api.stats import queries_hits as hits
 from services.api.stats.coverage import Coverage
-from services.api.stats.queries_columns import fitting
+from services.api.stats.queries import hits
+from services.api.stats.queries.columns import fitting
 from services.api.stats.spans import Span
 from services.model.calendar import to_day
 from services.store.counts.corrections import Correction, is_taken

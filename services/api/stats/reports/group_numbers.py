@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from services.api.stats import queries_kept
 from services.api.stats.breakdowns import question_of
 from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
@@ -19,6 +18,7 @@ from services.api.stats.means import gaps_of, known_days
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.panel_results import KeptHits
+from services.api.stats.queries import kept as queries_kept
 from services.api.stats.query import MAX_LIMIT
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports import queries_group

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from services.api.stats import queries_hits as hits
 from services.api.stats.coverage import Coverage
-from services.api.stats.queries_visits import BEGUN, GROUPS, MOMENT, SEEN, WHO
+from services.api.stats.queries import hits
+from services.api.stats.queries.visits import BEGUN, GROUPS, MOMENT, SEEN, WHO
 from services.api.stats.spans import Span
 from services.store.interface import Store
 

@@ -6,12 +6,12 @@ hits of other days are added to them.
 
 from collections.abc import Sequence
 
-from services.api.stats import queries_hits as hits
 from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.queries_columns import fitting
-from services.api.stats.queries_ended import made, other_days
+from services.api.stats.queries import hits
+from services.api.stats.queries.columns import fitting
+from services.api.stats.queries.ended import made, other_days
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import Span
 from services.model.calendar import to_day
@@ -92,7 +92,7 @@ async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[in
 async def fill(
     store: Store, site: str, days: Sequence[Span], coverage: Coverage, version: int
 ) -> None:
-    """Precompute the pages of days within one month; see queries_ending.fill."""
+    """Precompute the pages of days within one month; see `ending.fill`."""
     statement = _FILL.format(hits=_hits(coverage, days))
     whole = Span(days[0].first, days[-1].last)
     await store.execute(statement, {**hits.days(site, whole), "version": version})

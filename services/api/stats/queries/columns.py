@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from services.api.stats import queries_sources
 from services.api.stats.filters import Filter, Pattern, Property
+from services.api.stats.queries import sources
 
 COLUMNS = {
     Property.PAGE: "path",
@@ -37,9 +37,9 @@ def expression(by: Property) -> str:
     """Return the expression that names the rows of a breakdown."""
     match by:
         case Property.SOURCE:
-            return queries_sources.name()
+            return sources.name()
         case Property.CHANNEL:
-            return queries_sources.channel()
+            return sources.channel()
     return COLUMNS[by]
 
 
@@ -49,7 +49,7 @@ def fitting(filters: Sequence[Filter], named: str = "") -> tuple[str, dict[str, 
     values: dict[str, Any] = {}
     channels = [of for of in filters if of.by is Property.CHANNEL]
     if channels:
-        conditions.append(queries_sources.of_channels(channels))
+        conditions.append(sources.of_channels(channels))
     for number, of in enumerate(filters):
         if of.by is Property.CHANNEL:
             continue
@@ -61,7 +61,7 @@ def fitting(filters: Sequence[Filter], named: str = "") -> tuple[str, dict[str, 
             values[f"{named}like_{number}_{place}"] = _like(pattern)
             tests.append(f"{column} LIKE %({named}like_{number}_{place})s")
         if of.by is Property.SOURCE:
-            more, of_more = queries_sources.named(of, f"{named}{number}")
+            more, of_more = sources.named(of, f"{named}{number}")
             tests += more
             values |= of_more
         either = " OR ".join(tests)

@@ -10,9 +10,9 @@ from datetime import date
 from itertools import combinations
 from typing import Any
 
-from services.api.stats import queries_ended
 from services.api.stats.coverage import Coverage, FoundHits
-from services.api.stats.queries_hits import days, source
+from services.api.stats.queries import ended as queries_ended
+from services.api.stats.queries.hits import days, source
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span, joined
 from services.model.calendar import Grain, period_start, to_day

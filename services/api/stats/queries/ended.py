@@ -1,7 +1,7 @@
 """The statements that read precomputed visits of past days.
 
-They return what those of `queries_visits` return, to the last digit, without sorting any views. For
-which days they may be used is found out with the raw hits: see `queries_coverage`.
+They return what those of `visits.py` return, to the last digit, without sorting any views. For
+which days they may be used is found out with the raw hits: see `coverage.py`.
 """
 
 import hashlib
@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.api.stats import queries_hits as hits
 from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
-from services.api.stats.queries_columns import expression, fitting
-from services.api.stats.queries_hits import within
+from services.api.stats.queries import hits
+from services.api.stats.queries.columns import expression, fitting
+from services.api.stats.queries.hits import within
 from services.api.stats.query import StatsQuery
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span, joined

@@ -2,7 +2,7 @@
 
 A hit may be in the table twice until ClickHouse merges duplicates away: after a crash, the
 aggregator inserts again what may have been lost. FINAL is exact but slow on old servers, so it is
-used only where needed: see `queries_coverage`.
+used only where needed: see `coverage.py`.
 
 Hits taken back by corrections are left out one by one, and a visit whose first view is among them
 begins with the next one.
@@ -14,7 +14,7 @@ from typing import Any
 from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import APART, RATES, Counts, Measure
-from services.api.stats.queries_columns import COLUMNS, columns_of, earlier, expression, fitting
+from services.api.stats.queries.columns import COLUMNS, columns_of, earlier, expression, fitting
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.spans import QUARTER_MS, Hours, Span
 from services.model.calendar import to_date, to_day

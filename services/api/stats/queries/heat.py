@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import NamedTuple
 
-from services.api.stats import queries_hits as hits
 from services.api.stats.coverage import Coverage
-from services.api.stats.queries_columns import fitting
+from services.api.stats.queries import hits
+from services.api.stats.queries.columns import fitting
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import QUARTER_MS, Span
 from services.model.site import Site

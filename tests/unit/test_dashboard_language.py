@@ -24,6 +24,7 @@ from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import DETAILS
+from services.api.stats.periods.spans import Interval
 from services.api.stats.reports.report_query import REPORT_PERIODS
 from services.api.stats.rows.question import FROM_PAGE
 from services.api.stats.site_query import (
@@ -35,7 +36,6 @@ from services.api.stats.site_query import (
     PERIODS,
     REPORTS,
 )
-from services.api.stats.spans import Interval
 from services.model.account import Role
 from services.model.display import Lang
 from services.model.site import Metric

@@ -2,7 +2,7 @@
 
 from services.api.dashboard.language import Language
 from services.api.stats.panel_results import UncountedDays, UncountedSpan
-from services.api.stats.spans import Span
+from services.api.stats.periods.spans import Span
 from services.model.calendar import to_date
 
 

@@ -14,7 +14,7 @@ from services.api.dashboard import embedding
 from services.api.dashboard.forms import Form, whole_number
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.sites.fields import NewSite, SiteFields
-from services.api.stats.spans import DEFAULT_PERIOD
+from services.api.stats.periods.spans import DEFAULT_PERIOD
 from services.http.errors import ApiError, shown
 from services.model.calendar import to_date
 from services.model.default_period import DefaultPeriod

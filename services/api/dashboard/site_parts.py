@@ -23,8 +23,8 @@ from services.api.stats.panel_results import (
     SeriesPoint,
 )
 from services.api.stats.panels import SitePanels
+from services.api.stats.periods.spans import Interval
 from services.api.stats.site_query import MEASURED, OPENINGS, Scope
-from services.api.stats.spans import Interval
 
 
 class SiteParts:

@@ -11,11 +11,11 @@ from services.api.counter import queries as counter_queries
 from services.api.sites.corrections import queries_corrections
 from services.api.sites.corrections.change import days_held
 from services.api.sites.corrections.queries_corrections import Selection
-from services.api.stats import snapshot
+from services.api.stats.periods import snapshot
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Span
 from services.api.stats.queries import coverage as queries_coverage
 from services.api.stats.queries import hits
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Span
 from services.model.calendar import Grain, period_start
 from services.store.counts.corrections import active
 from services.store.counts.import_counts import POSITIONS, ImportedDay

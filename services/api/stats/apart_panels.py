@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from services.api.counter import queries
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure
-from services.api.stats.opening import Opening
 from services.api.stats.panel_results import BreakdownRow, PanelResult
+from services.api.stats.periods.opening import Opening
 from services.api.stats.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import Row

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from services.api.stats.spans import Span
+from services.api.stats.periods.spans import Span
 from services.model.calendar import to_date
 
 T = TypeVar("T")

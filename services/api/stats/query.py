@@ -15,9 +15,9 @@ from services.api.stats.filters import (
     property_of,
 )
 from services.api.stats.measures import APART, LENGTHS, Measure
-from services.api.stats.opening import Opening
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import LAST_DAY, Span, span_of
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import LAST_DAY, Span, span_of
 from services.http.errors import bad_request, shown
 from services.model.kept_apart import Apart, name_of
 from services.model.site import ANY_TEXT, Site

@@ -11,13 +11,15 @@ from copy import copy
 from msgspec import structs
 
 from services.api.counter import queries as counter_queries
-from services.api.stats import opening, snapshot
-from services.api.stats.counted_days import GAP_DAYS
-from services.api.stats.coverage import Coverage
 from services.api.stats.ending import VisitsKeeper
 from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
-from services.api.stats.opening import Opening
+from services.api.stats.periods import opening, snapshot
+from services.api.stats.periods.counted_days import GAP_DAYS
+from services.api.stats.periods.coverage import Coverage
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Interval, Span, hours_of
 from services.api.stats.queries import coverage as queries_coverage
 from services.api.stats.queries import hits as queries_hits
 from services.api.stats.queries import visits as queries_visits
@@ -37,8 +39,6 @@ from services.api.stats.results import (
     summed,
 )
 from services.api.stats.rows import queries_pages, sources, to_sort
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Interval, Span, hours_of
 from services.api.stats.turns import NoTurnError, Turns, refusal
 from services.http.errors import ApiError, unavailable
 from services.model.kept_apart import kind_of, name_of, site_of

@@ -5,9 +5,9 @@ from typing import NamedTuple, TypeVar
 
 from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import Opening
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.spans import Hours, Interval, Span, label_of
 from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.spans import Hours, Interval, Span, label_of
 from services.http.errors import ApiError
 from services.model.site import Site
 

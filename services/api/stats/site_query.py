@@ -6,11 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from services.api.counter.parameters import one_of
-from services.api.stats.comparison import Comparison, against, until
 from services.api.stats.filters import FILTERED, Filter, parse
 from services.api.stats.measures import Measure
-from services.api.stats.opening import Opening
-from services.api.stats.spans import DEFAULT_PERIOD, Interval, Period, Span, span_of
+from services.api.stats.periods.comparison import Comparison, against, until
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.spans import DEFAULT_PERIOD, Interval, Period, Span, span_of
 from services.http.errors import ApiError
 from services.model.default_period import DefaultPeriod
 from services.model.filter_text import escaped

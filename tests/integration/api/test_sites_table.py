@@ -12,7 +12,7 @@ import pytest_asyncio
 from services.api.stats.many import queries_many
 from services.api.stats.measures import Measure
 from services.api.stats.measures import change as change_of
-from services.api.stats.spans import Span
+from services.api.stats.periods.spans import Span
 from services.model.calendar import EPOCH
 from services.store.counts import counters, hits
 from services.store.interface import Store, StoreUnavailableError

@@ -1,6 +1,6 @@
 """The statement that reads what the public counter reads: the counters."""
 
-from services.api.stats.spans import Span
+from services.api.stats.periods.spans import Span
 from services.model.calendar import Grain, to_date, to_day
 from services.store.interface import Store
 

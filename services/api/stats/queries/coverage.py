@@ -10,11 +10,11 @@ from datetime import date
 from itertools import combinations
 from typing import Any
 
-from services.api.stats.coverage import Coverage, FoundHits
+from services.api.stats.periods.coverage import Coverage, FoundHits
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Span, joined
 from services.api.stats.queries import ended as queries_ended
 from services.api.stats.queries.hits import days, source
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Span, joined
 from services.model.calendar import Grain, period_start, to_day
 from services.store.counts import corrections
 from services.store.interface import Store

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from services.api.stats.coverage import Coverage
+from services.api.stats.periods.coverage import Coverage
+from services.api.stats.periods.spans import Span
 from services.api.stats.queries import hits
 from services.api.stats.queries.visits import BEGUN, GROUPS, MOMENT, SEEN, WHO
-from services.api.stats.spans import Span
 from services.store.interface import Store
 
 _NAMES = (

@@ -11,8 +11,8 @@ from services.api.stats.breakdowns import BREAKDOWNS, filtered_by, question_of
 from services.api.stats.filters import OF_PATHS, Filter, Property
 from services.api.stats.kept import kept_of
 from services.api.stats.measures import Value, change
-from services.api.stats.opening import Opening
 from services.api.stats.panel_results import Figure, KeptHits
+from services.api.stats.periods.opening import Opening
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import HitsGoneError

@@ -2,9 +2,10 @@
 
 from msgspec import structs
 
-from services.api.stats.counted_days import CountedDays
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import Opening
+from services.api.stats.periods.counted_days import CountedDays
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.spans import Span
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import merge_counts
@@ -13,7 +14,6 @@ from services.api.stats.rows.queries_rows import section_column
 from services.api.stats.rows.question import NAME, AllRow, AllRows, RowsQuery, section_of
 from services.api.stats.rows.search import finds
 from services.api.stats.rows.sources import RowsSource
-from services.api.stats.spans import Span
 
 MAX_BROUGHT = 100_000
 """The most rows to sort in memory, when they include opening balances."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import APART, Counts, Measure
+from services.api.stats.periods.coverage import Coverage
 from services.api.stats.queries import ended_pages, hits, visits
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.rows import queries_pages

@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from services.api.counter.periods import Key
-from services.api.stats.spans import Span
+from services.api.stats.periods.spans import Span
 from services.model.calendar import Grain, period_end
 from services.store.interface import Store
 from services.store.records import balances

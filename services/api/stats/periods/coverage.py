@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from services.api.stats.spans import Span
+from services.api.stats.periods.spans import Span
 
 
 class Coverage(NamedTuple):

@@ -9,7 +9,7 @@ Today alone is compared with the other day up to the same local time.
 from datetime import datetime
 from enum import StrEnum
 
-from services.api.stats.spans import Period, Span, follows_calendar, span_of
+from services.api.stats.periods.spans import Period, Span, follows_calendar, span_of
 from services.http.errors import ApiError, bad_request, shown
 from services.model.calendar import months_later, to_date, zone
 from services.model.site import Site

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, Self
 
 from services.api.stats.panel_results import UncountedSpan
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Span
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Span
 
 GAP_DAYS = 14
 """This many days without a view were not counted. As many days on both sides of a span have to be

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
-from services.api.stats import opening
-from services.api.stats.coverage import FoundHits
-from services.api.stats.opening import NO_OPENING, OpeningNumbers
+from services.api.stats.periods import opening
+from services.api.stats.periods.coverage import FoundHits
+from services.api.stats.periods.opening import NO_OPENING, OpeningNumbers
+from services.api.stats.periods.spans import Span
 from services.api.stats.queries.counters import counters
-from services.api.stats.spans import Span
 from services.store.counts import corrections
 from services.store.counts.corrections import Correction, Taken, active
 from services.store.interface import Store

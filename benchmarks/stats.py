@@ -14,7 +14,7 @@ from benchmarks.measure import Result, exact, summary
 from benchmarks.processes import cpu_seconds, forget_peak, peak
 from benchmarks.stack import TOKEN, Stack, stack, stores
 from services.api.stats.breakdowns import BREAKDOWNS, ordered_by
-from services.api.stats.filters import Property
+from services.api.stats.grammar.filters import Property
 from services.api.stats.panel_reading import ROWS
 from services.model.calendar import Grain, to_day
 from services.model.partition import DEFAULT_PARTITIONS

@@ -22,12 +22,8 @@ from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.titles import fetches
 from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.breakdowns import BREAKDOWNS
-from services.api.stats.filters import Property
-from services.api.stats.panel_reading import DETAILS
-from services.api.stats.periods.spans import Interval
-from services.api.stats.reports.report_query import REPORT_PERIODS
-from services.api.stats.rows.question import FROM_PAGE
-from services.api.stats.site_query import (
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.site_query import (
     CHARTED,
     COMPARISONS,
     CUSTOM,
@@ -36,6 +32,10 @@ from services.api.stats.site_query import (
     PERIODS,
     REPORTS,
 )
+from services.api.stats.panel_reading import DETAILS
+from services.api.stats.periods.spans import Interval
+from services.api.stats.reports.report_query import REPORT_PERIODS
+from services.api.stats.rows.question import FROM_PAGE
 from services.model.account import Role
 from services.model.display import Lang
 from services.model.site import Metric

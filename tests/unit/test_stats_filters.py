@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.api.stats.filters import FILTERED, Filter, Property, parse
+from services.api.stats.grammar.filters import FILTERED, Filter, Property, parse
+from services.api.stats.grammar.site_query import filters_of, values_of
 from services.api.stats.periods.spans import (
     QUARTER_MS,
     Interval,
@@ -20,7 +21,6 @@ from services.api.stats.periods.spans import (
     span_of,
 )
 from services.api.stats.queries.columns import fitting
-from services.api.stats.site_query import filters_of, values_of
 from services.http.errors import ApiError
 from services.model.calendar import to_day
 from services.model.site import Site

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.api.dashboard.forms import whole_number
 from services.api.dashboard.page_request import PageRequest
-from services.api.stats.site_query import FIELDS, filters_of, values_of
+from services.api.stats.grammar.site_query import FIELDS, filters_of, values_of
 from services.model.calendar import to_date, zone
 
 _MINUTE = "%Y-%m-%dT%H:%M"

@@ -18,7 +18,7 @@ from services.api.sites.corrections.query import QueryFields
 from services.api.sites.corrections.schemas import CorrectionFields, WhyFields
 from services.api.sites.corrections.service import CorrectionPreview, NewCorrection
 from services.api.sites.peaks import PeakOut
-from services.api.stats.site_query import FIELDS, applied_of
+from services.api.stats.grammar.site_query import FIELDS, applied_of
 from services.http.errors import ApiError
 from services.model.calendar import to_date
 from services.model.site import Site

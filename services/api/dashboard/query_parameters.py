@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.stats.grammar.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery, field_text
 from services.api.stats.periods.spans import Period, follows_calendar, span_of
 from services.api.stats.reports.report_query import REPORT_PERIODS
-from services.api.stats.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery, field_text
 from services.model.calendar import months_later, to_date
 
 _DEFAULT = SiteQuery()

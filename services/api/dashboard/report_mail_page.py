@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
+from services.api.stats.grammar.site_query import OPENINGS
 from services.api.stats.reports.mailer import ADDRESS, MailError
 from services.api.stats.reports.schedules import MAILED_PERIODS
-from services.api.stats.site_query import OPENINGS
 from services.http.errors import ApiError, Translatable, bad_request
 from services.model.calendar import to_date
 from services.model.display import Lang

@@ -17,6 +17,7 @@ from services.api.dashboard.kept_text import kept_in_report
 from services.api.dashboard.language import PARAMETER, Language
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.query_parameters import elsewhere
+from services.api.stats.grammar.site_query import CUSTOM, MEASURED, OPENINGS, SiteQuery
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import (
     ReportFigure,
@@ -27,7 +28,6 @@ from services.api.stats.reports.traffic_report import (
 )
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.reports.workbook import XLSX, workbook
-from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS, SiteQuery
 from services.http.departures import unless_gone
 from services.model.account import Role
 

@@ -15,9 +15,7 @@ from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.shown_names import names_of, titles_for_file, titles_of
 from services.api.dashboard.site_page import against_label, chip, period_label
-from services.api.stats.panel_results import Figure
-from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
-from services.api.stats.site_query import (
+from services.api.stats.grammar.site_query import (
     COMPARISONS,
     FILTER_FIELDS,
     LONG_PERIODS,
@@ -26,6 +24,8 @@ from services.api.stats.site_query import (
     REPORTS,
     Scope,
 )
+from services.api.stats.panel_results import Figure
+from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
 from services.http.departures import unless_gone
 from services.http.errors import ApiError
 from services.model.calendar import to_date

@@ -18,10 +18,10 @@ from services.api.dashboard.site_form import mistakes
 from services.api.sites.fields import SiteFields
 from services.api.sites.shares.routes import ShareFields, path_of
 from services.api.sites.shares.service import report_of
+from services.api.stats.grammar.site_query import CUSTOM, MEASURED, OPENINGS
 from services.api.stats.periods.spans import Period, span_of
 from services.api.stats.reports.report_query import ReportQuery
 from services.api.stats.reports.schedules import MAILED_PERIODS
-from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
 from services.http.errors import ApiError
 from services.model.calendar import to_date
 from services.store.records.share_links import ShareLink

@@ -12,8 +12,7 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.site_parts import SiteParts
-from services.api.stats.periods.spans import Period
-from services.api.stats.site_query import (
+from services.api.stats.grammar.site_query import (
     COMPARISONS,
     FILTER_FIELDS,
     LONG_PERIODS,
@@ -22,6 +21,7 @@ from services.api.stats.site_query import (
     AppliedFilter,
     Scope,
 )
+from services.api.stats.periods.spans import Period
 from services.model.calendar import to_date
 from services.model.site import Site
 from services.state.errors import StateError

@@ -15,6 +15,7 @@ from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.shown_names import titles_of
 from services.api.dashboard.tiles import Tile, detail_of, tiles_of
+from services.api.stats.grammar.site_query import MEASURED, OPENINGS, Scope
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
@@ -24,7 +25,6 @@ from services.api.stats.panel_results import (
 )
 from services.api.stats.panels import SitePanels
 from services.api.stats.periods.spans import Interval
-from services.api.stats.site_query import MEASURED, OPENINGS, Scope
 
 
 class SiteParts:

@@ -10,11 +10,11 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.site_page import against_label, period_label
 from services.api.dashboard.table_view import ReadSites, read
+from services.api.stats.grammar.site_query import CHARTED
 from services.api.stats.many.csv_file import csv_of
 from services.api.stats.many.many_sites import SumOfSites
 from services.api.stats.many.table import SitesTable
 from services.api.stats.reports.workbook import XLSX, Percent, Sheet, SheetCell, workbook
-from services.api.stats.site_query import CHARTED
 from services.http.errors import ApiError, bad_request, shown
 from services.model.site import Site
 

@@ -15,9 +15,7 @@ from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.rows_page import MeasureCell, SortedColumn
 from services.api.dashboard.site_page import against_label, period_label
-from services.api.stats.many.many_sites import ManySites, SumOfSites
-from services.api.stats.many.table import NAME, RankedSite, SitesTable, TableQuery
-from services.api.stats.site_query import (
+from services.api.stats.grammar.site_query import (
     CHARTED,
     COMPARISONS,
     LONG_PERIODS,
@@ -26,6 +24,8 @@ from services.api.stats.site_query import (
     Scope,
     SiteQuery,
 )
+from services.api.stats.many.many_sites import ManySites, SumOfSites
+from services.api.stats.many.table import NAME, RankedSite, SitesTable, TableQuery
 from services.http.departures import unless_gone
 from services.model.calendar import to_date
 from services.model.group import Group

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
 from services.api.counter import queries
-from services.api.stats.filters import Property
-from services.api.stats.measures import Measure
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery, apart
+from services.api.stats.grammar.site_query import Scope
 from services.api.stats.panel_results import BreakdownRow, PanelResult
 from services.api.stats.periods.opening import Opening
-from services.api.stats.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import Row
-from services.api.stats.site_query import Scope
 from services.model.kept_apart import FREE, Apart, kind_of
 from services.model.site import Site
 

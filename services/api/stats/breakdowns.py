@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from services.api.stats.filters import OF_VISITS, Property
-from services.api.stats.measures import Measure
-from services.api.stats.query import MEASURED_AT, StatsQuery
-from services.api.stats.site_query import CHARTED, Scope
+from services.api.stats.grammar.filters import OF_VISITS, Property
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.query import MEASURED_AT, StatsQuery
+from services.api.stats.grammar.site_query import CHARTED, Scope
 from services.model.site import Site
 
 BREAKDOWNS: Mapping[str, Property] = {

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from services.api.stats.measures import ENTERED, Measure
+from services.api.stats.grammar.measures import ENTERED, Measure
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.comparison import until
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Span
-from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import StatsResult
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.api.stats.measures import Measure
+from services.api.stats.grammar.measures import Measure
 
 MEASURES = tuple(Measure)
 

@@ -13,12 +13,12 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from services.api.stats.measures import LENGTHS
+from services.api.stats.grammar.measures import LENGTHS
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.coverage import FoundHits
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Span, joined
 from services.api.stats.queries import coverage, ended, ended_pages, ending, hits, visits
-from services.api.stats.query import StatsQuery
 from services.model.calendar import Grain, period_start
 from services.model.site import Site
 from services.store.interface import Limits, Store, StoreError

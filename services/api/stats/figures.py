@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from services.api.stats.measures import Counts, Measure, Value, change
+from services.api.stats.grammar.measures import Counts, Measure, Value, change
 from services.api.stats.panel_results import Figure, PanelResult
 
 ComparedTotals = tuple[Counts | None, Counts | None]

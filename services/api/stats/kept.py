@@ -6,11 +6,11 @@ hits covers only part of the period, and its percentages are of that part.
 
 from msgspec import structs
 
-from services.api.stats.measures import Measure
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.periods.opening import Opening
 from services.api.stats.queries import hits, kept
-from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 
 

@@ -6,12 +6,12 @@ day is not included.
 
 from collections.abc import Iterable
 
-from services.api.stats.measures import ENTERED, Counts, Measure
+from services.api.stats.grammar.measures import ENTERED, Counts, Measure
+from services.api.stats.grammar.site_query import Scope
 from services.api.stats.panel_results import TrafficMeans
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening, OpeningNumbers
 from services.api.stats.periods.spans import Span
-from services.api.stats.site_query import Scope
 
 
 def known_days(

@@ -17,10 +17,12 @@ from services.api.stats.breakdowns import (
     shown_breakdowns,
 )
 from services.api.stats.figures import ComparedTotals, figures_of
-from services.api.stats.filters import Filter, Property
+from services.api.stats.grammar.filters import Filter, Property
+from services.api.stats.grammar.measures import ENTERED, LENGTHS, Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.site_query import CHARTED, Scope
 from services.api.stats.kept import kept_of
 from services.api.stats.means import gaps_of, known_days, means_of
-from services.api.stats.measures import ENTERED, LENGTHS, Counts, Measure
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
@@ -34,10 +36,8 @@ from services.api.stats.panel_results import (
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.periods.spans import Interval, Span
-from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import HitsGoneError, Row
-from services.api.stats.site_query import CHARTED, Scope
 from services.http.errors import ApiError
 from services.model.site import Site
 

@@ -20,14 +20,15 @@ from services.api.stats.breakdowns import (
     question_of,
     shown_breakdowns,
 )
+from services.api.stats.grammar.measures import ENTERED, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.api.stats.many.many_sites import ManySites, read_many
-from services.api.stats.measures import ENTERED, Measure
 from services.api.stats.panel_reading import PanelReading
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Interval, Period
-from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
 from services.api.stats.reports.making import make_report
@@ -35,7 +36,6 @@ from services.api.stats.reports.report_query import ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.rows.panel_rows import PanelRows, TitlesOf
-from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store.interface import Store, StoreError

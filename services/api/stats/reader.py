@@ -12,8 +12,9 @@ from msgspec import structs
 
 from services.api.counter import queries as counter_queries
 from services.api.stats.ending import VisitsKeeper
-from services.api.stats.filters import OF_PATHS, Property
-from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
+from services.api.stats.grammar.filters import OF_PATHS, Property
+from services.api.stats.grammar.measures import COUNTED, LENGTHS, Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.periods import opening, snapshot
 from services.api.stats.periods.counted_days import GAP_DAYS
 from services.api.stats.periods.coverage import Coverage
@@ -23,7 +24,6 @@ from services.api.stats.periods.spans import Interval, Span, hours_of
 from services.api.stats.queries import coverage as queries_coverage
 from services.api.stats.queries import hits as queries_hits
 from services.api.stats.queries import visits as queries_visits
-from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
     NO_HOURS,
     HitsGoneError,

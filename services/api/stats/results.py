@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from services.api.stats.filters import OF_PATHS, Property
-from services.api.stats.measures import Counts, Measure
+from services.api.stats.grammar.filters import OF_PATHS, Property
+from services.api.stats.grammar.measures import Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Hours, Interval, Span, label_of
-from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.http.errors import ApiError
 from services.model.site import Site
 

@@ -11,14 +11,11 @@ from services.api.access.route import stats_router
 from services.api.counter.online import OnlineReader
 from services.api.counter.parameters import one_of
 from services.api.sites.registry import Registry
-from services.api.stats import answers, described, names
+from services.api.stats import answers, described
 from services.api.stats.changes import BothQueries, both
-from services.api.stats.filters import OF_PATHS, Property
-from services.api.stats.known_route import KnownRoute
-from services.api.stats.periods.comparison import Comparison, against
-from services.api.stats.periods.opening import Opening
-from services.api.stats.periods.spans import DEFAULT_PERIOD, Interval, Period, interval_of
-from services.api.stats.query import (
+from services.api.stats.grammar import names
+from services.api.stats.grammar.filters import OF_PATHS, Property
+from services.api.stats.grammar.query import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
     MAX_PAGE,
@@ -26,6 +23,10 @@ from services.api.stats.query import (
     parse_breakdown,
     parse_query,
 )
+from services.api.stats.known_route import KnownRoute
+from services.api.stats.periods.comparison import Comparison, against
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.spans import DEFAULT_PERIOD, Interval, Period, interval_of
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
 from services.api.stats.results import Row, StatsResult

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from services.api.access.route import AdminRoute, Who, needs, stats_router
 from services.api.sites.registry import Registry
-from services.api.stats.query import whole
+from services.api.stats.grammar.query import whole
 from services.model.account import Role
 
 PATH = "/api/v1/sites"

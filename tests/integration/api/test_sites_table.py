@@ -9,9 +9,9 @@ import openpyxl
 import pytest
 import pytest_asyncio
 
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.measures import change as change_of
 from services.api.stats.many import queries_many
-from services.api.stats.measures import Measure
-from services.api.stats.measures import change as change_of
 from services.api.stats.periods.spans import Span
 from services.model.calendar import EPOCH
 from services.store.counts import counters, hits

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from services.api.stats import ending
-from services.api.stats.filters import Property
-from services.api.stats.measures import LENGTHS, Measure
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import LENGTHS, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.periods.spans import Interval, Span
 from services.api.stats.queries import coverage
-from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.backup.folder import FolderWriter
 from services.model.calendar import day_start_ms

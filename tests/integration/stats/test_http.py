@@ -15,10 +15,10 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.stats.answers import prefers_csv, table
-from services.api.stats.filters import Property
-from services.api.stats.measures import Measure, change
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Measure, change
+from services.api.stats.grammar.traffic_sources import traffic_sources
 from services.api.stats.readers import Audience, StatsReaders
-from services.api.stats.traffic_sources import traffic_sources
 from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.hit import Hit
 from services.model.site import Site

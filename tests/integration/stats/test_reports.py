@@ -15,7 +15,7 @@ from msgspec import structs
 from openpyxl.utils.escape import unescape
 
 from services.api.app import Api
-from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports import queries_group
 from services.api.stats.results import StatsResult

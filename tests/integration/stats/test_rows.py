@@ -11,13 +11,13 @@ from msgspec import structs
 
 from services.api.stats import heat
 from services.api.stats.breakdowns import BREAKDOWNS
-from services.api.stats.filters import Property, parse
-from services.api.stats.measures import Measure
-from services.api.stats.names import written
+from services.api.stats.grammar.filters import Property, parse
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.names import written
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods import snapshot
 from services.api.stats.periods.spans import Span
 from services.api.stats.queries import coverage
-from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import ROWS_A_PAGE, RowsQuery, parse_rows, section_of

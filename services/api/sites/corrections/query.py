@@ -7,7 +7,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.counter.body import iso
-from services.api.stats.filters import Filter, parse
+from services.api.stats.grammar.filters import Filter, parse
 from services.api.stats.periods.spans import Span
 from services.http.errors import bad_request, shown
 from services.model.calendar import zone

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from services.api.stats.filters import Filter, Pattern, Property
+from services.api.stats.grammar.filters import Filter, Pattern, Property
 from services.api.stats.queries import sources
 
 COLUMNS = {

@@ -9,15 +9,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import Counts
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Counts
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.coverage import Coverage
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Span, joined
 from services.api.stats.queries import hits
 from services.api.stats.queries.columns import expression, fitting
 from services.api.stats.queries.hits import within
-from services.api.stats.query import StatsQuery
 from services.model.calendar import to_day
 from services.store.interface import Store
 

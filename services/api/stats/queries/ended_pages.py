@@ -6,14 +6,14 @@ hits of other days are added to them.
 
 from collections.abc import Sequence
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import Counts, Measure
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Counts, Measure
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.coverage import Coverage
 from services.api.stats.periods.spans import Span
 from services.api.stats.queries import hits
 from services.api.stats.queries.columns import fitting
 from services.api.stats.queries.ended import made, other_days
-from services.api.stats.query import StatsQuery
 from services.model.calendar import to_day
 from services.store.interface import Store
 

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import NamedTuple
 
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.coverage import Coverage
 from services.api.stats.periods.spans import QUARTER_MS, Span
 from services.api.stats.queries import hits
 from services.api.stats.queries.columns import fitting
-from services.api.stats.query import StatsQuery
 from services.model.site import Site
 from services.store.interface import Store
 

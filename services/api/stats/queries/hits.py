@@ -11,12 +11,12 @@ begins with the next one.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import APART, RATES, Counts, Measure
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import APART, RATES, Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.periods.coverage import Coverage
 from services.api.stats.periods.spans import QUARTER_MS, Hours, Span
 from services.api.stats.queries.columns import COLUMNS, columns_of, earlier, expression, fitting
-from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.model.calendar import to_date, to_day
 from services.store.counts import corrections
 from services.store.interface import Store

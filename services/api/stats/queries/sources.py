@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from services.api.stats.filters import Filter
-from services.api.stats.traffic_sources import Channel, traffic_sources
+from services.api.stats.grammar.filters import Filter
+from services.api.stats.grammar.traffic_sources import Channel, traffic_sources
 
 _CHANNELS = tuple(Channel)
 _LOWER = "lower(source)"

@@ -7,14 +7,14 @@ the site's midnight, so a visit ends there at the latest.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import Counts
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Counts
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.coverage import Coverage
 from services.api.stats.periods.spans import Hours, Span, joined
 from services.api.stats.queries import ended as queries_ended
 from services.api.stats.queries import hits
 from services.api.stats.queries.columns import columns_of, earlier, expression, fitting
-from services.api.stats.query import StatsQuery
 from services.api.stats.results import merge_counts
 from services.model.calendar import to_day
 from services.store.interface import Store

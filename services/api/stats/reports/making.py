@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from services.api.stats.breakdowns import ordered_by
+from services.api.stats.grammar.measures import ENTERED, Counts, Measure, change
+from services.api.stats.grammar.site_query import CHARTED
 from services.api.stats.means import means_of
-from services.api.stats.measures import ENTERED, Counts, Measure, change
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Span
@@ -35,7 +36,6 @@ from services.api.stats.reports.traffic_report import (
     TrafficReport,
 )
 from services.api.stats.reports.unit import ReportUnit
-from services.api.stats.site_query import CHARTED
 from services.model.calendar import to_date
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from services.api.stats.filters import Property
+from services.api.stats.grammar.filters import Property
 from services.api.stats.periods.spans import Span
 from services.api.stats.queries.columns import columns_of, expression
 from services.api.stats.queries.coverage import parts_of

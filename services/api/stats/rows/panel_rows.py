@@ -8,18 +8,18 @@ import msgspec
 from services.api.stats import answers, apart_panels
 from services.api.stats.apart_panels import question_of_kind
 from services.api.stats.breakdowns import BREAKDOWNS, filtered_by, question_of
-from services.api.stats.filters import OF_PATHS, Filter, Property
+from services.api.stats.grammar.filters import OF_PATHS, Filter, Property
+from services.api.stats.grammar.measures import Value, change
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.grammar.site_query import Scope
 from services.api.stats.kept import kept_of
-from services.api.stats.measures import Value, change
 from services.api.stats.panel_results import Figure, KeptHits
 from services.api.stats.periods.opening import Opening
-from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import HitsGoneError
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import AllRow, AllRows, RowsQuery, parse_rows
 from services.api.stats.rows.search import finds
-from services.api.stats.site_query import Scope
 from services.http.errors import ApiError, bad_request, shown
 from services.model.site import Site
 

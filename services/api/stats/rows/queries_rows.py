@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.api.stats.filters import OF_PATHS
-from services.api.stats.measures import Counts
+from services.api.stats.grammar.filters import OF_PATHS
+from services.api.stats.grammar.measures import Counts
 from services.api.stats.rows.question import NAME, ROOT, RowsQuery
 from services.api.stats.rows.search import pattern_of
 from services.api.stats.rows.sources import RowsSource

@@ -2,11 +2,11 @@
 
 from msgspec import structs
 
-from services.api.stats.measures import Counts, Measure
+from services.api.stats.grammar.measures import Counts, Measure
+from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Span
-from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import merge_counts
 from services.api.stats.rows import queries_pages, queries_rows, sources

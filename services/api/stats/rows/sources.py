@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import APART, Counts, Measure
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import APART, Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.periods.coverage import Coverage
 from services.api.stats.queries import ended_pages, hits, visits
-from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.rows import queries_pages
 from services.store.interface import Store
 

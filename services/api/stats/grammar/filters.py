@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from services.api.stats import names
-from services.api.stats.traffic_sources import Known, traffic_sources
+from services.api.stats.grammar import names
+from services.api.stats.grammar.traffic_sources import Known, traffic_sources
 from services.http.errors import bad_request, shown
 from services.model.filter_text import escaped, split, unescaped
 

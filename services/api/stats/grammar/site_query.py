@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 
 from services.api.counter.parameters import one_of
-from services.api.stats.filters import FILTERED, Filter, parse
-from services.api.stats.measures import Measure
+from services.api.stats.grammar.filters import FILTERED, Filter, parse
+from services.api.stats.grammar.measures import Measure
 from services.api.stats.periods.comparison import Comparison, against, until
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import DEFAULT_PERIOD, Interval, Period, Span, span_of

@@ -112,7 +112,7 @@ _CHANNELS = {
 @cache
 def traffic_sources() -> TrafficSources:
     """Return the list, read once."""
-    folder = files("services.api.stats")
+    folder = files("services.api.stats.grammar")
     listed = msgspec.json.decode((folder / LISTED).read_bytes(), type=_Listed)
     added = msgspec.convert(tomllib.loads((folder / ADDED).read_text("utf-8")), _Added)
     exact = {

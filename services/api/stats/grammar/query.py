@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from services.api.stats.filters import (
+from services.api.stats.grammar.filters import (
     OF_PATHS,
     OF_VISITS,
     Filter,
@@ -14,7 +14,7 @@ from services.api.stats.filters import (
     parse,
     property_of,
 )
-from services.api.stats.measures import APART, LENGTHS, Measure
+from services.api.stats.grammar.measures import APART, LENGTHS, Measure
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import LAST_DAY, Span, span_of

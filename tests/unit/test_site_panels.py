@@ -16,7 +16,7 @@ from services.api.stats.means import means_of
 from services.api.stats.panels import PanelSource, SitePanels
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Interval, Span
-from services.api.stats.results import Row, StatsResult
+from services.api.stats.readers.results import Row, StatsResult
 from services.http.errors import ApiError
 from services.model.site import Site
 

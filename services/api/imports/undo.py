@@ -24,7 +24,7 @@ from services.api.imports.undone_visitors import visitors_of
 from services.api.sites.corrections import preview
 from services.api.sites.corrections.change import Change
 from services.api.sites.corrections.preview import PublicPreview
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError, shown, unavailable
 from services.log.import_log import ImportLog
 from services.log.import_names import import_producer

@@ -10,8 +10,8 @@ from services.api.stats.grammar.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.grammar.site_query import Scope
 from services.api.stats.panel_results import BreakdownRow, PanelResult
 from services.api.stats.periods.opening import Opening
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import Row
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import Row
 from services.model.kept_apart import FREE, Apart, kind_of
 from services.model.site import Site
 

@@ -4,7 +4,7 @@ from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.panel_results import PanelResult
 from services.api.stats.periods.opening import Opening
 from services.api.stats.queries.heat import HOURS, WEEKDAYS, heat
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 
 
 async def read(reader: StatsReader, query: StatsQuery) -> PanelResult[list[list[int]]]:

@@ -11,7 +11,7 @@ from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.periods.opening import Opening
 from services.api.stats.queries import hits, kept
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 
 
 async def kept_of(reader: StatsReader, query: StatsQuery) -> KeptHits:

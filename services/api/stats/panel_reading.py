@@ -36,8 +36,8 @@ from services.api.stats.panel_results import (
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.periods.spans import Interval, Span
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import HitsGoneError, Row
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import HitsGoneError, Row
 from services.http.errors import ApiError
 from services.model.site import Site
 

@@ -29,8 +29,8 @@ from services.api.stats.panel_results import CsvFile
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Interval, Period
-from services.api.stats.reader import StatsReader
-from services.api.stats.readers import StatsReaders
+from services.api.stats.readers.callers import StatsReaders
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.making import make_report
 from services.api.stats.reports.report_query import ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport

@@ -12,7 +12,6 @@ from services.api.counter.online import OnlineReader
 from services.api.counter.parameters import one_of
 from services.api.sites.registry import Registry
 from services.api.stats import answers, described
-from services.api.stats.changes import BothQueries, both
 from services.api.stats.grammar import names
 from services.api.stats.grammar.filters import OF_PATHS, Property
 from services.api.stats.grammar.query import (
@@ -27,9 +26,10 @@ from services.api.stats.known_route import KnownRoute
 from services.api.stats.periods.comparison import Comparison, against
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import DEFAULT_PERIOD, Interval, Period, interval_of
-from services.api.stats.reader import StatsReader
-from services.api.stats.readers import StatsReaders
-from services.api.stats.results import Row, StatsResult
+from services.api.stats.readers.callers import StatsReaders
+from services.api.stats.readers.changes import BothQueries, both
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import Row, StatsResult
 from services.api.stats.sites import principal_of, readable, refuse_strangers, summed
 from services.http.departures import unless_gone
 from services.http.errors import bad_request, shown, unavailable

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from services.api.stats import ending
 from services.api.stats.grammar.filters import Property
 from services.api.stats.grammar.measures import LENGTHS, Measure
 from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.periods.spans import Interval, Span
 from services.api.stats.queries import coverage
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers import ending
+from services.api.stats.readers.reader import StatsReader
 from services.backup.folder import FolderWriter
 from services.model.calendar import day_start_ms
 from services.model.hit import Hit

@@ -22,7 +22,7 @@ from services.api.stats.grammar.site_query import CHARTED, SiteQuery
 from services.api.stats.grammar.traffic_sources import Channel, traffic_sources
 from services.api.stats.many.many_sites import read_many
 from services.api.stats.periods.spans import Interval, Span
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.log.redis import entry_ids
 from services.model.calendar import day_start_ms, to_date, to_day, week_start
 from services.model.hit import Hit

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.api.stats import ending
 from services.api.stats.grammar.filters import Property, parse
 from services.api.stats.grammar.measures import LENGTHS, Measure
 from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.periods.spans import Interval, Span
 from services.api.stats.queries import coverage
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers import ending
+from services.api.stats.readers.reader import StatsReader
 from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.hit import Hit
 from services.model.site import Site

@@ -18,7 +18,7 @@ from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods import snapshot
 from services.api.stats.periods.spans import Span
 from services.api.stats.queries import coverage
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import ROWS_A_PAGE, RowsQuery, parse_rows, section_of
 from services.api.stats.rows.search import finds, folded

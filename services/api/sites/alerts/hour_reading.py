@@ -15,7 +15,7 @@ from services.api.sites.alerts.same_hours import HourSpan, SameHours
 from services.api.stats.grammar.measures import Measure
 from services.api.stats.grammar.query import StatsQuery
 from services.api.stats.periods.spans import Interval
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError
 from services.model.site import Site
 

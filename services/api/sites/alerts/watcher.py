@@ -13,7 +13,7 @@ from services.api.sites.alerts.telling import AlertTeller
 from services.api.sites.alerts.unusual_hours import UnusualHours
 from services.api.sites.alerts.watched import ended, is_wanted, watched_sites
 from services.api.sites.registry import Registry
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError
 from services.log.errors import LogError
 from services.log.interface import Log

@@ -21,7 +21,7 @@ from services.api.sites.corrections.query import CorrectionQuery, QueryFields
 from services.api.stats.periods import snapshot
 from services.api.stats.periods.spans import Span
 from services.api.stats.queries import coverage as queries_coverage
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.state.correction_lock import correction_lock

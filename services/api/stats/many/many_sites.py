@@ -18,8 +18,8 @@ from services.api.stats.periods.comparison import until
 from services.api.stats.periods.counted_days import GAP_DAYS, CountedDays
 from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.periods.spans import Period, Span
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import summed
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import summed
 from services.model.site import Site
 from services.store.interface import Store
 

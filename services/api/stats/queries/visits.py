@@ -15,7 +15,7 @@ from services.api.stats.periods.spans import Hours, Span, joined
 from services.api.stats.queries import ended as queries_ended
 from services.api.stats.queries import hits
 from services.api.stats.queries.columns import columns_of, earlier, expression, fitting
-from services.api.stats.results import merge_counts
+from services.api.stats.readers.results import merge_counts
 from services.model.calendar import to_day
 from services.store.interface import Store
 

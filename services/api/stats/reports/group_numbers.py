@@ -23,7 +23,8 @@ from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbe
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Interval, Span
 from services.api.stats.queries import kept as queries_kept
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import in_intervals, merge_counts, summed
 from services.api.stats.reports import queries_group
 from services.api.stats.reports.queries_group import HitsOfSites
 from services.api.stats.reports.report_query import ReportScope
@@ -38,7 +39,6 @@ from services.api.stats.reports.site_numbers import (
     dated,
     listed,
 )
-from services.api.stats.results import in_intervals, merge_counts, summed
 from services.model.calendar import to_date
 from services.model.downloads import downloads_of
 from services.model.site import Site

@@ -10,7 +10,7 @@ from services.api.stats.means import means_of
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Span
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.group_numbers import numbers_of_group
 from services.api.stats.reports.page_titles import PageOfSite, titles_of
 from services.api.stats.reports.report_query import ReportQuery, ReportScope, report_scope

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.site_numbers import ListedCount
 from services.model.site import Site
 from services.store.records import titles

@@ -12,7 +12,7 @@ from contextlib import suppress
 from email.message import EmailMessage
 
 from services.api import metrics
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer, MailError, pause_ms
 from services.api.stats.reports.making import make_report
 from services.api.stats.reports.report_query import ReportQuery, report_scope

@@ -21,9 +21,9 @@ from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Interval, Span
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import HitsGoneError, StatsResult
 from services.api.stats.reports.report_query import ReportScope
-from services.api.stats.results import HitsGoneError, StatsResult
 from services.http.errors import ApiError
 from services.model.kept_apart import Apart
 from services.model.site import Site

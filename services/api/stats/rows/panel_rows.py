@@ -15,8 +15,8 @@ from services.api.stats.grammar.site_query import Scope
 from services.api.stats.kept import kept_of
 from services.api.stats.panel_results import Figure, KeptHits
 from services.api.stats.periods.opening import Opening
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import HitsGoneError
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import HitsGoneError
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import AllRow, AllRows, RowsQuery, parse_rows
 from services.api.stats.rows.search import finds

@@ -8,8 +8,8 @@ from starlette.requests import Request
 
 from services.api.access.authenticator import authenticator
 from services.api.access.principal import Principal
-from services.api.stats.ending import VisitsKeeper
-from services.api.stats.reader import LIMITS, StatsReader
+from services.api.stats.readers.ending import VisitsKeeper
+from services.api.stats.readers.reader import LIMITS, StatsReader
 from services.model.site import Site
 from services.store.interface import Limits, Store
 

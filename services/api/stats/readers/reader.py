@@ -11,7 +11,6 @@ from copy import copy
 from msgspec import structs
 
 from services.api.counter import queries as counter_queries
-from services.api.stats.ending import VisitsKeeper
 from services.api.stats.grammar.filters import OF_PATHS, Property
 from services.api.stats.grammar.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
@@ -24,7 +23,8 @@ from services.api.stats.periods.spans import Interval, Span, hours_of
 from services.api.stats.queries import coverage as queries_coverage
 from services.api.stats.queries import hits as queries_hits
 from services.api.stats.queries import visits as queries_visits
-from services.api.stats.results import (
+from services.api.stats.readers.ending import VisitsKeeper
+from services.api.stats.readers.results import (
     NO_HOURS,
     HitsGoneError,
     Row,
@@ -38,8 +38,8 @@ from services.api.stats.results import (
     sliced,
     summed,
 )
+from services.api.stats.readers.turns import NoTurnError, Turns, refusal
 from services.api.stats.rows import queries_pages, sources, to_sort
-from services.api.stats.turns import NoTurnError, Turns, refusal
 from services.http.errors import ApiError, unavailable
 from services.model.kept_apart import kind_of, name_of, site_of
 from services.model.site import Site

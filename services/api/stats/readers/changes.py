@@ -8,8 +8,8 @@ from services.api.stats.periods.comparison import until
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Span
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import StatsResult
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import StatsResult
 
 
 class BothQueries(NamedTuple):

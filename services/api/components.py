@@ -30,7 +30,7 @@ from services.api.sites.titles.fetches import TitleFetches
 from services.api.sites.titles.service import Titles
 from services.api.stats import routes as stats
 from services.api.stats.many.tables import SiteTables
-from services.api.stats.panels import PanelSource
+from services.api.stats.panels.site_panels import PanelSource
 from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer
 from services.api.stats.reports.schedules import ReportSchedules

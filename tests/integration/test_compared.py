@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 
 from services.api.stats import answers
-from services.api.stats.breakdowns import question_of
 from services.api.stats.grammar.site_query import CHARTED, SiteQuery, scope_of
+from services.api.stats.panels.breakdowns import question_of
 from services.api.stats.readers.changes import both
 from services.api.stats.readers.reader import StatsReader
 from services.model.calendar import Grain, period_start, to_date, to_day

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.api.stats.panel_results import UncountedSpan
+from services.api.stats.panels.contents import UncountedSpan
 from services.api.stats.periods.counted_days import GAP_DAYS, CountedDays
 from services.api.stats.periods.spans import Span
 

@@ -20,8 +20,6 @@ from services.api.dashboard.alerts_page import LIMITS
 from services.api.dashboard.language import Language
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.titles import fetches
-from services.api.stats.apart_panels import NAMED, PANELS
-from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.grammar.filters import Property
 from services.api.stats.grammar.site_query import (
     CHARTED,
@@ -32,7 +30,9 @@ from services.api.stats.grammar.site_query import (
     PERIODS,
     REPORTS,
 )
-from services.api.stats.panel_reading import DETAILS
+from services.api.stats.panels.apart import NAMED, PANELS
+from services.api.stats.panels.breakdowns import BREAKDOWNS
+from services.api.stats.panels.reading import DETAILS
 from services.api.stats.periods.spans import Interval
 from services.api.stats.reports.report_query import REPORT_PERIODS
 from services.api.stats.rows.question import FROM_PAGE

@@ -12,8 +12,8 @@ from services.api.stats.grammar.filters import Property
 from services.api.stats.grammar.measures import Counts, Measure
 from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.grammar.site_query import SiteQuery, scope_of
-from services.api.stats.means import means_of
-from services.api.stats.panels import PanelSource, SitePanels
+from services.api.stats.panels.means import means_of
+from services.api.stats.panels.site_panels import PanelSource, SitePanels
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Interval, Span
 from services.api.stats.readers.results import Row, StatsResult
@@ -232,8 +232,8 @@ def test_the_dashboard_knows_only_the_panels_and_plain_types_of_the_stats() -> N
     assert known == {
         "grammar.site_query",
         "many",
-        "panel_results",
-        "panels",
+        "panels.contents",
+        "panels.site_panels",
         "periods.spans",
         "reports",
         "rows",

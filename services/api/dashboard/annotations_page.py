@@ -15,7 +15,7 @@ from services.api.dashboard.site_form import mistakes
 from services.api.sites.annotations.routes import COLUMNS, AnnotationFields, csv_file
 from services.api.sites.annotations.service import MAX_TEXT, days_of
 from services.api.stats.grammar.site_query import Scope
-from services.api.stats.panel_results import SeriesPoint
+from services.api.stats.panels.contents import SeriesPoint
 from services.api.stats.periods.spans import Interval
 from services.http.errors import ApiError
 from services.model.calendar import to_date, to_day

@@ -27,7 +27,7 @@ from services.api.sites.shares.service import ShareLinks
 from services.api.sites.titles.fetches import TitleFetches
 from services.api.sites.titles.service import Titles
 from services.api.stats.many.tables import SiteTables
-from services.api.stats.panels import PanelSource
+from services.api.stats.panels.site_panels import PanelSource
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
 from services.api.stats.reports.unit import ReportUnits

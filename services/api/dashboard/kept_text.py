@@ -3,7 +3,7 @@
 from datetime import date
 
 from services.api.dashboard.language import Language
-from services.api.stats.panel_results import KeptHits
+from services.api.stats.panels.contents import KeptHits
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.model.calendar import to_date
 

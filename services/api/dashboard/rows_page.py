@@ -24,7 +24,7 @@ from services.api.stats.grammar.site_query import (
     REPORTS,
     Scope,
 )
-from services.api.stats.panel_results import Figure
+from services.api.stats.panels.contents import Figure
 from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
 from services.http.departures import unless_gone
 from services.http.errors import ApiError

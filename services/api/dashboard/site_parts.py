@@ -16,14 +16,14 @@ from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.shown_names import titles_of
 from services.api.dashboard.tiles import Tile, detail_of, tiles_of
 from services.api.stats.grammar.site_query import MEASURED, OPENINGS, Scope
-from services.api.stats.panel_results import (
+from services.api.stats.panels.contents import (
     BreakdownRow,
     EnteredNumbers,
     Figure,
     PanelResult,
     SeriesPoint,
 )
-from services.api.stats.panels import SitePanels
+from services.api.stats.panels.site_panels import SitePanels
 from services.api.stats.periods.spans import Interval
 
 

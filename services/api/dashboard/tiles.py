@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.api.dashboard.language import Language
 from services.api.dashboard.query_parameters import Links
 from services.api.stats.grammar.site_query import Scope
-from services.api.stats.panel_results import Figure, TrafficMeans
+from services.api.stats.panels.contents import Figure, TrafficMeans
 
 _WHOLE_FROM = 10
 """An average below this has a decimal."""

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from msgspec import structs
 
-from services.api.stats import heat
-from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.grammar.filters import Property, parse
 from services.api.stats.grammar.measures import Measure
 from services.api.stats.grammar.names import written
 from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.panels import heat
+from services.api.stats.panels.breakdowns import BREAKDOWNS
 from services.api.stats.periods import snapshot
 from services.api.stats.periods.spans import Span
 from services.api.stats.queries import coverage

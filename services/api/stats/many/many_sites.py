@@ -13,7 +13,7 @@ from services.api.counter.periods import Key
 from services.api.stats.grammar.measures import ENTERED, Counts, Measure, Value, change
 from services.api.stats.grammar.site_query import Scope, SiteQuery, scope_of
 from services.api.stats.many import queries_many, same_time
-from services.api.stats.panel_results import UncountedSpan
+from services.api.stats.panels.contents import UncountedSpan
 from services.api.stats.periods.comparison import until
 from services.api.stats.periods.counted_days import GAP_DAYS, CountedDays
 from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers

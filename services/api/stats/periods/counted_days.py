@@ -9,7 +9,7 @@ holiday, and for a site with few readers nobody can tell.
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, Self
 
-from services.api.stats.panel_results import UncountedSpan
+from services.api.stats.panels.contents import UncountedSpan
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Span
 

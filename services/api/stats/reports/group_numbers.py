@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from services.api.stats.breakdowns import question_of
 from services.api.stats.grammar.filters import Property
 from services.api.stats.grammar.measures import Counts, Measure
 from services.api.stats.grammar.query import MAX_LIMIT
 from services.api.stats.grammar.site_query import CHARTED
 from services.api.stats.many import queries_many
 from services.api.stats.many.many_sites import ManySites, openings_of, read_many
-from services.api.stats.means import gaps_of, known_days
-from services.api.stats.panel_results import KeptHits
+from services.api.stats.panels.breakdowns import question_of
+from services.api.stats.panels.contents import KeptHits
+from services.api.stats.panels.means import gaps_of, known_days
 from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Interval, Span

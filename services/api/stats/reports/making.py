@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from services.api.stats.breakdowns import ordered_by
 from services.api.stats.grammar.measures import ENTERED, Counts, Measure, change
 from services.api.stats.grammar.site_query import CHARTED
-from services.api.stats.means import means_of
-from services.api.stats.panel_results import KeptHits
+from services.api.stats.panels.breakdowns import ordered_by
+from services.api.stats.panels.contents import KeptHits
+from services.api.stats.panels.means import means_of
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Span
 from services.api.stats.readers.reader import StatsReader

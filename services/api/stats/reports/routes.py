@@ -10,7 +10,7 @@ from services.api.sites.groups.routes import OfGroup
 from services.api.sites.registry import Registry
 from services.api.stats.grammar.site_query import MEASURED
 from services.api.stats.known_route import KnownRoute
-from services.api.stats.panels import PanelSource
+from services.api.stats.panels.site_panels import PanelSource
 from services.api.stats.periods.opening import Opening
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from services.api.stats.grammar.measures import Measure
 from services.api.stats.grammar.query import StatsQuery
-from services.api.stats.panel_results import KeptHits
+from services.api.stats.panels.contents import KeptHits
 from services.api.stats.periods.opening import Opening
 from services.api.stats.queries import hits, kept
 from services.api.stats.readers.reader import StatsReader

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from services.api.stats.grammar.measures import Counts, Measure, Value, change
-from services.api.stats.panel_results import Figure, PanelResult
+from services.api.stats.panels.contents import Figure, PanelResult
 
 ComparedTotals = tuple[Counts | None, Counts | None]
 """What was counted in the period and in the one before; None when not known."""

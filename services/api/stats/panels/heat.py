@@ -1,7 +1,7 @@
 """Reads how the views of a period are spread over the hours of the week."""
 
 from services.api.stats.grammar.query import StatsQuery
-from services.api.stats.panel_results import PanelResult
+from services.api.stats.panels.contents import PanelResult
 from services.api.stats.periods.opening import Opening
 from services.api.stats.queries.heat import HOURS, WEEKDAYS, heat
 from services.api.stats.readers.reader import StatsReader

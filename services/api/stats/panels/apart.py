@@ -8,7 +8,7 @@ from services.api.stats.grammar.filters import Property
 from services.api.stats.grammar.measures import Measure
 from services.api.stats.grammar.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.grammar.site_query import Scope
-from services.api.stats.panel_results import BreakdownRow, PanelResult
+from services.api.stats.panels.contents import BreakdownRow, PanelResult
 from services.api.stats.periods.opening import Opening
 from services.api.stats.readers.reader import StatsReader
 from services.api.stats.readers.results import Row

@@ -10,22 +10,23 @@ from starlette.requests import Request
 from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
-from services.api.stats import answers, heat
+from services.api.stats import answers
 from services.api.stats.answers import Cell
-from services.api.stats.apart_panels import NAMED, PANELS
-from services.api.stats.breakdowns import (
+from services.api.stats.grammar.measures import ENTERED, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.site_query import CHARTED, Scope, SiteQuery, scope_of
+from services.api.stats.many.many_sites import ManySites, read_many
+from services.api.stats.panels import heat
+from services.api.stats.panels.apart import NAMED, PANELS
+from services.api.stats.panels.breakdowns import (
     BREAKDOWNS,
     measured_by,
     ordered_by,
     question_of,
     shown_breakdowns,
 )
-from services.api.stats.grammar.measures import ENTERED, Measure
-from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
-from services.api.stats.grammar.site_query import CHARTED, Scope, SiteQuery, scope_of
-from services.api.stats.many.many_sites import ManySites, read_many
-from services.api.stats.panel_reading import PanelReading
-from services.api.stats.panel_results import CsvFile
+from services.api.stats.panels.contents import CsvFile
+from services.api.stats.panels.reading import PanelReading
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.spans import Interval, Period

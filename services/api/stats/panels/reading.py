@@ -8,22 +8,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.api.stats import apart_panels, heat
-from services.api.stats.breakdowns import (
+from services.api.stats.grammar.filters import Filter, Property
+from services.api.stats.grammar.measures import ENTERED, LENGTHS, Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.site_query import CHARTED, Scope
+from services.api.stats.panels import apart as apart_panels
+from services.api.stats.panels import heat
+from services.api.stats.panels.breakdowns import (
     BREAKDOWNS,
     filtered_by,
     ordered_by,
     question_of,
     shown_breakdowns,
 )
-from services.api.stats.figures import ComparedTotals, figures_of
-from services.api.stats.grammar.filters import Filter, Property
-from services.api.stats.grammar.measures import ENTERED, LENGTHS, Counts, Measure
-from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
-from services.api.stats.grammar.site_query import CHARTED, Scope
-from services.api.stats.kept import kept_of
-from services.api.stats.means import gaps_of, known_days, means_of
-from services.api.stats.panel_results import (
+from services.api.stats.panels.contents import (
     BreakdownRow,
     EnteredNumbers,
     Figure,
@@ -33,6 +31,9 @@ from services.api.stats.panel_results import (
     TrafficMeans,
     UncountedDays,
 )
+from services.api.stats.panels.figures import ComparedTotals, figures_of
+from services.api.stats.panels.kept import kept_of
+from services.api.stats.panels.means import gaps_of, known_days, means_of
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.periods.spans import Interval, Span

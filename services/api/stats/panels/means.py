@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from services.api.stats.grammar.measures import ENTERED, Counts, Measure
 from services.api.stats.grammar.site_query import Scope
-from services.api.stats.panel_results import TrafficMeans
+from services.api.stats.panels.contents import TrafficMeans
 from services.api.stats.periods.counted_days import CountedDays
 from services.api.stats.periods.opening import Opening, OpeningNumbers
 from services.api.stats.periods.spans import Span

@@ -24,7 +24,7 @@ from services.api.settings import ApiSettings
 from services.api.sites import store_gauges
 from services.api.sites.registry import Registry
 from services.api.sites.shares.routes import SHARE
-from services.api.stats import routes as stats
+from services.api.stats.v1 import routes as stats
 from services.api.stats.v2 import routes as stats_v2
 from services.http import error_responses, errors, health, server
 from services.http.edge import Edge

@@ -28,7 +28,6 @@ from services.api.sites.shares.service import ShareLinks
 from services.api.sites.site_gauges import SiteGauges
 from services.api.sites.titles.fetches import TitleFetches
 from services.api.sites.titles.service import Titles
-from services.api.stats import routes as stats
 from services.api.stats.many.tables import SiteTables
 from services.api.stats.panels.site_panels import PanelSource
 from services.api.stats.readers.reader import StatsReader
@@ -36,6 +35,7 @@ from services.api.stats.reports.mailer import Mailer
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
 from services.api.stats.reports.unit import ReportUnits
+from services.api.stats.v1 import routes as stats
 from services.log.errors import LogError
 from services.log.open import log_of
 from services.log.tail import Tails

@@ -11,7 +11,7 @@ from services.api.access.route import stats_router
 from services.api.counter.online import OnlineReader
 from services.api.counter.parameters import one_of
 from services.api.sites.registry import Registry
-from services.api.stats import answers, described
+from services.api.stats import answers
 from services.api.stats.grammar import names
 from services.api.stats.grammar.filters import OF_PATHS, Property
 from services.api.stats.grammar.query import (
@@ -31,6 +31,7 @@ from services.api.stats.readers.changes import BothQueries, both
 from services.api.stats.readers.reader import StatsReader
 from services.api.stats.readers.results import Row, StatsResult
 from services.api.stats.sites import principal_of, readable, refuse_strangers, summed
+from services.api.stats.v1 import described
 from services.http.departures import unless_gone
 from services.http.errors import bad_request, shown, unavailable
 from services.model.site import Site

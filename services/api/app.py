@@ -16,8 +16,8 @@ from services import __version__
 from services.api.components import Components
 from services.api.counter import routes as counter_routes
 from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
-from services.api.dashboard.page_request import HOME
-from services.api.dashboard.routing import refusal_page
+from services.api.dashboard.requests.page_request import HOME
+from services.api.dashboard.requests.routing import refusal_page
 from services.api.openapi import public
 from services.api.routes import add_routes
 from services.api.settings import ApiSettings

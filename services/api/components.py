@@ -9,7 +9,7 @@ from services.api.counter import top
 from services.api.counter.changes import SETTLE_SECONDS, Changes
 from services.api.dashboard import report_mail
 from services.api.dashboard.alert_mail import AlertComposer
-from services.api.dashboard.dependencies import Dependencies
+from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.imports.undo import Undoing
 from services.api.settings import ApiSettings

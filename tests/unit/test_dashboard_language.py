@@ -61,9 +61,9 @@ def gaps(text: str) -> set[str]:
 
 
 def sources() -> str:
-    room = files("services.api.dashboard")
-    found = [*room.iterdir(), *room.joinpath("templates").iterdir()]
-    return "".join(one.read_text("utf-8") for one in found if one.name.endswith((".py", ".html")))
+    room = Path(__file__).parents[2] / "services/api/dashboard"
+    found = [*room.rglob("*.py"), *room.joinpath("templates").glob("*.html")]
+    return "".join(one.read_text("utf-8") for one in found)
 
 
 def told() -> set[str]:

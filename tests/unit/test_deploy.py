@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from services.api.dashboard.forms import MAX_FILE_BYTES
+from services.api.dashboard.requests.forms import MAX_FILE_BYTES
 from services.api.settings import ApiSettings
 from services.ingest.app import PATHS
 from services.ingest.http import MAX_SENT_BODY

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from services.api.access.audit_routes import place, sites_of
 from services.api.access.trail import UNKNOWN
-from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.requests.page_request import PageRequest
 from services.http.errors import unavailable
 from services.model.site import DEFAULT_TIMEZONE
 from services.store.interface import StoreError

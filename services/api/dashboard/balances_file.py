@@ -18,8 +18,8 @@ from services.api.dashboard.balances_page import (
     measures_of,
     period_text,
 )
-from services.api.dashboard.forms import SentFile
-from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.requests.forms import SentFile
+from services.api.dashboard.requests.page_request import PageRequest
 from services.api.sites.balances.block import with_added
 from services.api.sites.balances.schemas import WhyReversed
 from services.api.sites.balances.service import Bulk, answered

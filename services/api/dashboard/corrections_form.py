@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from services.api.dashboard.forms import whole_number
-from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.requests.forms import whole_number
+from services.api.dashboard.requests.page_request import PageRequest
 from services.api.stats.grammar.site_query import FIELDS, filters_of, values_of
 from services.model.calendar import to_date, zone
 

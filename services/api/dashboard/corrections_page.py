@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.api.dashboard.changed_numbers import before_after, changed_numbers
 from services.api.dashboard.corrections_form import CorrectionForm
-from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.site_page import chip
 from services.api.sites.corrections.query import QueryFields

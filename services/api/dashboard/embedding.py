@@ -3,7 +3,7 @@
 import msgspec
 
 from services import __version__
-from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.requests.page_request import PageRequest
 from services.http.errors import ApiError
 from services.model.display import Look
 from services.model.site import Site

@@ -8,7 +8,6 @@ from services.api.dashboard import (
     account_page,
     alerts_page,
     annotations_page,
-    assets,
     audit_page,
     balances_file,
     balances_page,
@@ -34,11 +33,12 @@ from services.api.dashboard import (
     users_page,
 )
 from services.api.dashboard.account_page import ACCOUNT
-from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.group_form import NEW_GROUP
 from services.api.dashboard.groups_page import GROUPS, PUBLIC_GROUPS
-from services.api.dashboard.page_request import HOME
-from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
+from services.api.dashboard.requests import assets
+from services.api.dashboard.requests.dependencies import Dependencies
+from services.api.dashboard.requests.page_request import HOME
+from services.api.dashboard.requests.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.tokens_page import TOKENS
 from services.api.dashboard.users_page import USERS

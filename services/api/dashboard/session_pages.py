@@ -6,9 +6,9 @@ from starlette.responses import Response
 
 from services.api.access.session_routes import local
 from services.api.access.sign_in import CodeNeededError
-from services.api.dashboard.page_request import HOME, PageRequest
-from services.api.dashboard.routing import SIGN_IN
-from services.api.dashboard.way_back import UNSAVED
+from services.api.dashboard.requests.page_request import HOME, PageRequest
+from services.api.dashboard.requests.routing import SIGN_IN
+from services.api.dashboard.requests.way_back import UNSAVED
 from services.http.errors import ApiError
 
 LEFT = "left"

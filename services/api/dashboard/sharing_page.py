@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from services.api.dashboard.days_text import span_label
 from services.api.dashboard.language import Language
-from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
+from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.site_form import mistakes
 from services.api.sites.fields import SiteFields

@@ -7,9 +7,9 @@ sees when signed in into a frame.
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.api.dashboard.dependencies import Dependencies
-from services.api.dashboard.page_request import PageRequest, ShownSite
-from services.api.dashboard.query_parameters import read
+from services.api.dashboard.requests.dependencies import Dependencies
+from services.api.dashboard.requests.page_request import PageRequest, ShownSite
+from services.api.dashboard.requests.query_parameters import read
 from services.api.sites.shares.routes import SHARE
 from services.http.errors import unknown_site
 

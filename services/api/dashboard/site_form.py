@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.dashboard import embedding
-from services.api.dashboard.forms import Form, whole_number
-from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.requests.forms import Form, whole_number
+from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.sites.fields import NewSite, SiteFields
 from services.api.stats.periods.spans import DEFAULT_PERIOD
 from services.http.errors import ApiError, shown

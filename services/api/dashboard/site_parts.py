@@ -11,8 +11,8 @@ from services.api.dashboard.days_text import gap_notes, span_label
 from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.kept_text import kept_text
 from services.api.dashboard.language import Language
-from services.api.dashboard.page_request import PageRequest
-from services.api.dashboard.query_parameters import Links
+from services.api.dashboard.requests.page_request import PageRequest
+from services.api.dashboard.requests.query_parameters import Links
 from services.api.dashboard.shown_names import titles_of
 from services.api.dashboard.tiles import Tile, detail_of, tiles_of
 from services.api.stats.grammar.site_query import MEASURED, OPENINGS, Scope

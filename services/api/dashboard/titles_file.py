@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.responses import Response, StreamingResponse
 
 from services.api.access.trail import Occasion
-from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.titles_page import titles_with
 from services.api.sites.titles import title_file

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.stats.grammar.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery, field_text
 from services.api.stats.periods.spans import Period, follows_calendar, span_of
 from services.api.stats.reports.report_query import REPORT_PERIODS

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from services.api.access.authenticator import MustEnrolError, authenticate, authenticator
 from services.api.access.principal import Principal
 from services.api.access.route import Needed, admit
-from services.api.dashboard import forms
-from services.api.dashboard.dependencies import Dependencies
-from services.api.dashboard.forms import Form
-from services.api.dashboard.page_request import HOME, PageRequest, ShownSite
-from services.api.dashboard.way_back import way_back
+from services.api.dashboard.requests import forms
+from services.api.dashboard.requests.dependencies import Dependencies
+from services.api.dashboard.requests.forms import Form
+from services.api.dashboard.requests.page_request import HOME, PageRequest, ShownSite
+from services.api.dashboard.requests.way_back import way_back
 from services.http.errors import ApiError, unknown_site
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role

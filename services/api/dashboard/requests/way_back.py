@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.routing import Match
 
 from services.api.access.session_routes import local
-from services.api.dashboard.page_request import HOME, SAVED, PageRequest
+from services.api.dashboard.requests.page_request import HOME, SAVED, PageRequest
 
 UNSAVED = "unsaved"
 """A query parameter of the sign-in page: a form was posted without a session, and discarded."""

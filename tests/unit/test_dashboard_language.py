@@ -15,9 +15,9 @@ from starlette.requests import Request
 from services.api.access import passwords
 from services.api.access.group_roles import Means
 from services.api.access.trail import UNKNOWN
-from services.api.dashboard import language
 from services.api.dashboard.alerts_page import LIMITS
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts import language
+from services.api.dashboard.texts.language import Language
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.titles import fetches
 from services.api.stats.grammar.filters import Property
@@ -68,7 +68,7 @@ def sources() -> str:
 
 def told() -> set[str]:
     """Return the keys of the messages that pages say in their own language, wherever they begin."""
-    services = Path(language.__file__).parents[2]
+    services = Path(__file__).parents[2] / "services"
     calls = [
         call
         for module in services.rglob("*.py")

@@ -2,8 +2,8 @@
 
 from email.message import EmailMessage
 
-from services.api.dashboard.language import Language
 from services.api.dashboard.requests.page_request import HOME
+from services.api.dashboard.texts.language import Language
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.alerts.telling import AlertNotice
 from services.model.calendar import to_date

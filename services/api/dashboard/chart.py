@@ -10,7 +10,7 @@ from leather.scales import Linear, Ordinal
 from leather.shapes import Line
 from markupsafe import Markup
 
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts.language import Language
 
 _LEAST_TOP = 4
 """The lowest maximum of the scale, so that small numbers still have whole ticks."""

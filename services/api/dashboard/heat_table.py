@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts.language import Language
 
 SHADES = 8
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from services.api.dashboard.changed_numbers import changed_numbers
 from services.api.dashboard.requests.page_request import HOME, PageRequest
+from services.api.dashboard.texts.changed_numbers import changed_numbers
 from services.http.errors import ApiError, unavailable
 from services.log.errors import LogError
 from services.model.calendar import to_date

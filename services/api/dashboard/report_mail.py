@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from html import escape
 
 from services.api.dashboard import report_sheets
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts.language import Language
 from services.api.stats.reports.traffic_report import (
     ReportFigure,
     ReportList,

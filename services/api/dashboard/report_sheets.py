@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
-from services.api.dashboard.kept_text import kept_in_report
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts.kept import kept_in_report
+from services.api.dashboard.texts.language import Language
 from services.api.stats.reports.traffic_report import (
     CHANGE_DIGITS,
     ReportDays,

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from services.api.dashboard.language import Language
-from services.api.dashboard.region_names import region_names
 from services.api.dashboard.requests.page_request import PageRequest
+from services.api.dashboard.texts.language import Language
+from services.api.dashboard.texts.region_names import region_names
 
 PAGES = ("page", "entry_page", "exit_page")
 """Panels whose values are pages."""

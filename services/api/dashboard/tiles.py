@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.api.dashboard.language import Language
 from services.api.dashboard.requests.query_parameters import Links
+from services.api.dashboard.texts.language import Language
 from services.api.stats.grammar.site_query import Scope
 from services.api.stats.panels.contents import Figure, TrafficMeans
 

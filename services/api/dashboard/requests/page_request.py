@@ -13,11 +13,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from services.api.access import cookies
 from services.api.access.authenticator import authenticator
 from services.api.access.principal import Principal
-from services.api.dashboard import language
-from services.api.dashboard.language import Language
 from services.api.dashboard.requests import assets
 from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.dashboard.requests.forms import Form
+from services.api.dashboard.texts import language
+from services.api.dashboard.texts.language import Language
 from services.api.sites.shares.service import SharedReport
 from services.http.errors import ApiError, unknown_site
 from services.model.account import Role

@@ -1,6 +1,6 @@
 """Days as text: a period, and which of its days were not counted."""
 
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts.language import Language
 from services.api.stats.panels.contents import UncountedDays, UncountedSpan
 from services.api.stats.periods.spans import Span
 from services.model.calendar import to_date

@@ -17,7 +17,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from starlette.requests import Request
 
-from services.api.dashboard import refusals
+from services.api.dashboard.texts import refusals
 from services.http.errors import Translatable
 from services.model.calendar import zone
 from services.model.display import LABELS, Lang

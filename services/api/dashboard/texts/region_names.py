@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import msgspec
 
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts.language import Language
 from services.model.display import Lang
 from services.model.provinces import COUNTRY, PROVINCES, Province
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts.language import Language
 from services.api.sites.corrections.preview import BeforeAfter, PublicPreview
 from services.model.site import Metric, Site
 

@@ -5,10 +5,8 @@ from collections.abc import Callable
 from starlette.routing import BaseRoute
 
 from services.api.dashboard import (
-    account_page,
     alerts_page,
     annotations_page,
-    audit_page,
     balances_file,
     balances_page,
     corrections_page,
@@ -16,12 +14,9 @@ from services.api.dashboard import (
     group_form,
     groups_page,
     imports_page,
-    outside_pages,
     report_mail_page,
     report_page,
     rows_page,
-    second_factor_page,
-    session_pages,
     sharing_page,
     shown_pages,
     site_form,
@@ -29,10 +24,19 @@ from services.api.dashboard import (
     sites_page,
     titles_file,
     titles_page,
+)
+from services.api.dashboard.accounts import (
+    account_page,
+    audit_page,
+    outside_pages,
+    second_factor_page,
+    session_pages,
     tokens_page,
     users_page,
 )
-from services.api.dashboard.account_page import ACCOUNT
+from services.api.dashboard.accounts.account_page import ACCOUNT
+from services.api.dashboard.accounts.tokens_page import TOKENS
+from services.api.dashboard.accounts.users_page import USERS
 from services.api.dashboard.group_form import NEW_GROUP
 from services.api.dashboard.groups_page import GROUPS, PUBLIC_GROUPS
 from services.api.dashboard.requests import assets
@@ -40,8 +44,6 @@ from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.dashboard.requests.page_request import HOME
 from services.api.dashboard.requests.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.shown_pages import PUBLIC
-from services.api.dashboard.tokens_page import TOKENS
-from services.api.dashboard.users_page import USERS
 from services.api.sites.shares.routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.api.access import codes
 from services.api.access.session_routes import person
-from services.api.dashboard.account_page import refusal
+from services.api.dashboard.accounts.account_page import refusal
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.requests.routing import SECOND_FACTOR
 from services.http.errors import ApiError

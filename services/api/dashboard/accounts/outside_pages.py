@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.api.access.oidc.sign_in import OidcSignIn
 from services.api.access.session_routes import local
-from services.api.dashboard import session_pages
+from services.api.dashboard.accounts import session_pages
 from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.dashboard.requests.routing import SIGN_IN
 from services.http.errors import ApiError

@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from services.api.access.trail import Occasion
 from services.api.dashboard import report_sheets
-from services.api.dashboard.chart import NARROW, WIDE, Point, chart
 from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.dashboard.requests.query_parameters import elsewhere
 from services.api.dashboard.texts.kept import kept_in_report
 from services.api.dashboard.texts.language import PARAMETER, Language
+from services.api.dashboard.traffic.chart import NARROW, WIDE, Point, chart
 from services.api.stats.grammar.site_query import CUSTOM, MEASURED, OPENINGS, SiteQuery
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import (

@@ -10,17 +10,13 @@ from services.api.dashboard import (
     balances_file,
     balances_page,
     corrections_page,
-    export,
     group_form,
     groups_page,
     imports_page,
     report_mail_page,
     report_page,
-    rows_page,
     sharing_page,
-    shown_pages,
     site_form,
-    site_page,
     sites_page,
     titles_file,
     titles_page,
@@ -43,7 +39,8 @@ from services.api.dashboard.requests import assets
 from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.dashboard.requests.page_request import HOME
 from services.api.dashboard.requests.routing import SECOND_FACTOR, SIGN_IN, Pages
-from services.api.dashboard.shown_pages import PUBLIC
+from services.api.dashboard.traffic import export, rows_page, shown_pages, site_page
+from services.api.dashboard.traffic.shown_pages import PUBLIC
 from services.api.sites.shares.routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role

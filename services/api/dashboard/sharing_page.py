@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
 from services.api.dashboard.requests.page_request import PageRequest
-from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.texts.days import span_label
 from services.api.dashboard.texts.language import Language
+from services.api.dashboard.traffic.shown_pages import PUBLIC
 from services.api.sites.fields import SiteFields
 from services.api.sites.shares.routes import ShareFields, path_of
 from services.api.sites.shares.service import report_of

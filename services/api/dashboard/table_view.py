@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 import msgspec
 from markupsafe import Markup
 
-from services.api.dashboard.chart import sparkline
 from services.api.dashboard.requests import query_parameters
 from services.api.dashboard.requests.forms import whole_number
 from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.dashboard.requests.query_parameters import Links
-from services.api.dashboard.rows_page import MeasureCell, SortedColumn
-from services.api.dashboard.site_page import against_label, period_label
 from services.api.dashboard.texts.days import uncounted_text
 from services.api.dashboard.texts.language import Language
+from services.api.dashboard.traffic.chart import sparkline
+from services.api.dashboard.traffic.rows_page import MeasureCell, SortedColumn
+from services.api.dashboard.traffic.site_page import against_label, period_label
 from services.api.stats.grammar.site_query import (
     CHARTED,
     COMPARISONS,

@@ -6,15 +6,15 @@ from typing import NamedTuple
 from starlette.responses import Response, StreamingResponse
 
 from services.api.access.trail import Occasion
-from services.api.dashboard.bars import apart_name, value_name
 from services.api.dashboard.requests import query_parameters
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.requests.query_parameters import Links
-from services.api.dashboard.shown_names import names_of, titles_for_file, titles_of
-from services.api.dashboard.site_page import against_label, chip, period_label
 from services.api.dashboard.texts.days import uncounted_text
 from services.api.dashboard.texts.kept import kept_text
 from services.api.dashboard.texts.language import Language
+from services.api.dashboard.traffic.bars import apart_name, value_name
+from services.api.dashboard.traffic.shown_names import names_of, titles_for_file, titles_of
+from services.api.dashboard.traffic.site_page import against_label, chip, period_label
 from services.api.stats.grammar.site_query import (
     COMPARISONS,
     FILTER_FIELDS,

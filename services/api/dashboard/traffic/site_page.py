@@ -5,14 +5,15 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from services.api.dashboard import embedding, shown_pages
-from services.api.dashboard.bars import value_name
+from services.api.dashboard import embedding
 from services.api.dashboard.requests import query_parameters
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.requests.query_parameters import Links
-from services.api.dashboard.site_parts import SiteParts
 from services.api.dashboard.texts.days import span_label
 from services.api.dashboard.texts.language import Language
+from services.api.dashboard.traffic import shown_pages
+from services.api.dashboard.traffic.bars import value_name
+from services.api.dashboard.traffic.site_parts import SiteParts
 from services.api.stats.grammar.site_query import (
     COMPARISONS,
     FILTER_FIELDS,

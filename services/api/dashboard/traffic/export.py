@@ -5,7 +5,7 @@ from starlette.responses import Response
 from services.api.access.trail import Occasion
 from services.api.dashboard.requests import query_parameters
 from services.api.dashboard.requests.page_request import PageRequest
-from services.api.dashboard.shown_names import titles_for_file
+from services.api.dashboard.traffic.shown_names import titles_for_file
 from services.http.departures import unless_gone
 
 

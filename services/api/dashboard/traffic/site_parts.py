@@ -5,16 +5,16 @@ from datetime import date
 from typing import Any
 
 from services.api.dashboard import annotations_page
-from services.api.dashboard.bars import Bar, bars, bars_apart
-from services.api.dashboard.chart import NARROW, WIDE, Point, chart
-from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.requests.query_parameters import Links
-from services.api.dashboard.shown_names import titles_of
 from services.api.dashboard.texts.days import gap_notes, span_label
 from services.api.dashboard.texts.kept import kept_text
 from services.api.dashboard.texts.language import Language
-from services.api.dashboard.tiles import Tile, detail_of, tiles_of
+from services.api.dashboard.traffic.bars import Bar, bars, bars_apart
+from services.api.dashboard.traffic.chart import NARROW, WIDE, Point, chart
+from services.api.dashboard.traffic.heat_table import heat_rows
+from services.api.dashboard.traffic.shown_names import titles_of
+from services.api.dashboard.traffic.tiles import Tile, detail_of, tiles_of
 from services.api.stats.grammar.site_query import MEASURED, OPENINGS, Scope
 from services.api.stats.panels.contents import (
     BreakdownRow,

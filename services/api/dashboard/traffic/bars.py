@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from services.api.dashboard.chart import bar
 from services.api.dashboard.requests.query_parameters import Links
 from services.api.dashboard.texts.language import Language
 from services.api.dashboard.texts.region_names import REGION, region_name
+from services.api.dashboard.traffic.chart import bar
 from services.api.stats.panels.contents import BreakdownRow
 from services.model.kept_apart import Apart
 

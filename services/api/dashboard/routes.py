@@ -10,14 +10,11 @@ from services.api.dashboard import (
     balances_file,
     balances_page,
     corrections_page,
-    group_form,
-    groups_page,
     imports_page,
     report_mail_page,
     report_page,
     sharing_page,
     site_form,
-    sites_page,
     titles_file,
     titles_page,
 )
@@ -33,12 +30,13 @@ from services.api.dashboard.accounts import (
 from services.api.dashboard.accounts.account_page import ACCOUNT
 from services.api.dashboard.accounts.tokens_page import TOKENS
 from services.api.dashboard.accounts.users_page import USERS
-from services.api.dashboard.group_form import NEW_GROUP
-from services.api.dashboard.groups_page import GROUPS, PUBLIC_GROUPS
 from services.api.dashboard.requests import assets
 from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.dashboard.requests.page_request import HOME
 from services.api.dashboard.requests.routing import SECOND_FACTOR, SIGN_IN, Pages
+from services.api.dashboard.sites import group_form, groups_page, sites_page
+from services.api.dashboard.sites.group_form import NEW_GROUP
+from services.api.dashboard.sites.groups_page import GROUPS, PUBLIC_GROUPS
 from services.api.dashboard.traffic import export, rows_page, shown_pages, site_page
 from services.api.dashboard.traffic.shown_pages import PUBLIC
 from services.api.sites.shares.routes import REPORT, SHARE

@@ -5,9 +5,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from services.api.dashboard import table_view
 from services.api.dashboard.requests.page_request import HOME, PageRequest
-from services.api.dashboard.table_files import sum_notes, table_file
+from services.api.dashboard.sites import table_view
+from services.api.dashboard.sites.table_files import sum_notes, table_file
 from services.http.errors import ApiError
 from services.model.group import Group, GroupTree
 from services.model.site import Site

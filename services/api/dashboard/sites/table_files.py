@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from services.api.access.trail import Occasion
 from services.api.dashboard.requests.page_request import PageRequest
-from services.api.dashboard.table_view import ReadSites, read
+from services.api.dashboard.sites.table_view import ReadSites, read
 from services.api.dashboard.texts.language import Language
 from services.api.dashboard.traffic.site_page import against_label, period_label
 from services.api.stats.grammar.site_query import CHARTED

@@ -8,11 +8,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from services.api.dashboard import table_view
 from services.api.dashboard.requests.page_request import HOME, PageRequest
-from services.api.dashboard.sites_page import choices
-from services.api.dashboard.table_files import sum_notes, table_file
-from services.api.dashboard.table_view import asked
+from services.api.dashboard.sites import table_view
+from services.api.dashboard.sites.sites_page import choices
+from services.api.dashboard.sites.table_files import sum_notes, table_file
+from services.api.dashboard.sites.table_view import asked
 from services.model.group import Group
 from services.model.site import Site
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from services.api.access import passwords
 from services.api.access.group_roles import Means
 from services.api.access.trail import UNKNOWN
-from services.api.dashboard.alerts_page import LIMITS
+from services.api.dashboard.management.alerts_page import LIMITS
 from services.api.dashboard.texts import language
 from services.api.dashboard.texts.language import Language
 from services.api.sites.alerts.judging import AlertKind

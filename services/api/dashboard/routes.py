@@ -4,20 +4,7 @@ from collections.abc import Callable
 
 from starlette.routing import BaseRoute
 
-from services.api.dashboard import (
-    alerts_page,
-    annotations_page,
-    balances_file,
-    balances_page,
-    corrections_page,
-    imports_page,
-    report_mail_page,
-    report_page,
-    sharing_page,
-    site_form,
-    titles_file,
-    titles_page,
-)
+from services.api.dashboard import report_mail_page, report_page
 from services.api.dashboard.accounts import (
     account_page,
     audit_page,
@@ -30,6 +17,18 @@ from services.api.dashboard.accounts import (
 from services.api.dashboard.accounts.account_page import ACCOUNT
 from services.api.dashboard.accounts.tokens_page import TOKENS
 from services.api.dashboard.accounts.users_page import USERS
+from services.api.dashboard.management import (
+    alerts_page,
+    annotations_page,
+    balances_file,
+    balances_page,
+    corrections_page,
+    imports_page,
+    sharing_page,
+    site_form,
+    titles_file,
+    titles_page,
+)
 from services.api.dashboard.requests import assets
 from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.dashboard.requests.page_request import HOME

@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from services.api.access.own_accounts import OwnAccount
 from services.api.access.session_routes import person
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.dashboard.requests.routing import SIGN_IN
-from services.api.dashboard.site_form import mistakes
 from services.http.errors import ApiError
 
 ACCOUNT = f"{HOME}/account"

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.access.token_routes import NewToken
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.page_request import HOME, PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.http.errors import ApiError
 from services.model.account import ALL_SITES, Role
 

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.access.user_routes import NewUser, UserFields
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.page_request import HOME, PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.http.errors import ApiError, shown
 from services.model.account import ALL_SITES, USER_ROLES, Role, User
 

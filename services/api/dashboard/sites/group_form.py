@@ -6,8 +6,8 @@ from http import HTTPStatus
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.page_request import HOME, PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.sites.groups_page import GROUPS
 from services.api.dashboard.sites.sites_page import choices
 from services.api.sites.groups.routes import GroupFields, NewGroup

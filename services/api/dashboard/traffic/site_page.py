@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from services.api.dashboard import embedding
+from services.api.dashboard.management import embedding
 from services.api.dashboard.requests import query_parameters
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.requests.query_parameters import Links

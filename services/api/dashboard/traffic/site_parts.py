@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
-from services.api.dashboard import annotations_page
+from services.api.dashboard.management import annotations_page
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.requests.query_parameters import Links
 from services.api.dashboard.texts.days import gap_notes, span_label

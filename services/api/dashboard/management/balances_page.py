@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.counter.periods import Key
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.forms import whole_number
 from services.api.dashboard.requests.page_request import HOME, PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.api.sites.balances.block import (
     BlockEntries,
     block_entries,

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.access.trail import Occasion
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.page_request import PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.traffic.chart import Point
 from services.api.sites.annotations.routes import COLUMNS, AnnotationFields, csv_file
 from services.api.sites.annotations.service import MAX_TEXT, days_of

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from starlette.responses import Response, StreamingResponse
 
 from services.api.access.trail import Occasion
+from services.api.dashboard.management.site_form import mistakes
+from services.api.dashboard.management.titles_page import titles_with
 from services.api.dashboard.requests.page_request import PageRequest
-from services.api.dashboard.site_form import mistakes
-from services.api.dashboard.titles_page import titles_with
 from services.api.sites.titles import title_file
 from services.http.errors import ApiError, Translatable, bad_request
 

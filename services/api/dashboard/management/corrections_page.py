@@ -9,9 +9,9 @@ import msgspec
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from services.api.dashboard.corrections_form import CorrectionForm
+from services.api.dashboard.management.corrections_form import CorrectionForm
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.page_request import HOME, PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.texts.changed_numbers import before_after, changed_numbers
 from services.api.dashboard.traffic.site_page import chip
 from services.api.sites.corrections.query import QueryFields

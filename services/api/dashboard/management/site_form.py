@@ -10,7 +10,7 @@ import msgspec
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from services.api.dashboard import embedding
+from services.api.dashboard.management import embedding
 from services.api.dashboard.requests.forms import Form, whole_number
 from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.sites.fields import NewSite, SiteFields

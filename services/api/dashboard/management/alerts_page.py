@@ -7,9 +7,9 @@ from typing import NamedTuple
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from services.api.dashboard.alert_mail import hours
+from services.api.dashboard.management.alert_mail import hours
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.page_request import PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.api.sites.alerts.judging import LEAST_PERCENT, AlertKind
 from services.api.sites.alerts.schemas import MOST_HOURS, MOST_PERCENT, AlertFields
 from services.api.stats.reports.mailer import addresses_of

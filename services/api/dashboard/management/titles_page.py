@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from services.api.dashboard.management.site_form import mistakes
 from services.api.dashboard.requests.forms import whole_number
 from services.api.dashboard.requests.page_request import PageRequest
-from services.api.dashboard.site_form import mistakes
 from services.api.sites.titles.fetches import RUNNING
 from services.api.sites.titles.schemas import NewTitle, PlanChanges
 from services.api.sites.titles.service import ROWS_A_PAGE

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from services.api.dashboard.balances_page import (
+from services.api.dashboard.management.balances_page import (
     address,
     balances_with,
     errors_of,

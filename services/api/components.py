@@ -7,8 +7,8 @@ from services.api.access.service import Access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
 from services.api.counter.changes import SETTLE_SECONDS, Changes
-from services.api.dashboard import report_mail
 from services.api.dashboard.management.alert_mail import AlertComposer
+from services.api.dashboard.reports import mail as report_mail
 from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.imports.undo import Undoing

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from starlette.routing import BaseRoute
 
-from services.api.dashboard import report_mail_page, report_page
 from services.api.dashboard.accounts import (
     account_page,
     audit_page,
@@ -29,6 +28,7 @@ from services.api.dashboard.management import (
     titles_file,
     titles_page,
 )
+from services.api.dashboard.reports import mail_page, report_page
 from services.api.dashboard.requests import assets
 from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.dashboard.requests.page_request import HOME
@@ -84,10 +84,10 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{GROUP}/report", report_page.report, Role.VIEWER)
     pages.add(f"{GROUP}/report.xlsx", report_page.xlsx, Role.VIEWER)
     for mail in (REPORT_MAIL, f"{GROUP}/report/mail"):
-        pages.add(mail, report_mail_page.schedules, Role.EDITOR)
-        pages.add(mail, report_mail_page.add, Role.EDITOR, "POST")
-        pages.add(f"{mail}/test", report_mail_page.test, Role.OWNER, "POST")
-        pages.add(f"{mail}/{{id}}/remove", report_mail_page.remove, Role.EDITOR, "POST")
+        pages.add(mail, mail_page.schedules, Role.EDITOR)
+        pages.add(mail, mail_page.add, Role.EDITOR, "POST")
+        pages.add(f"{mail}/test", mail_page.test, Role.OWNER, "POST")
+        pages.add(f"{mail}/{{id}}/remove", mail_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.dashboard.management.site_form import mistakes
-from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
+from services.api.dashboard.reports.report_page import home_of, opened_from, query_text, unit_of
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.dashboard.texts.days import span_label
 from services.api.dashboard.texts.language import Language

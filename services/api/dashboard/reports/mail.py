@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from html import escape
 
-from services.api.dashboard import report_sheets
+from services.api.dashboard.reports import sheets
 from services.api.dashboard.texts.language import Language
 from services.api.stats.reports.traffic_report import (
     ReportFigure,
@@ -23,15 +23,15 @@ _CELL = "padding: 6px 10px 6px 0; border-bottom: 1px solid #ccc; vertical-align:
 def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     """Return the message, without sender and recipients."""
     t = Language(lang)
-    title, unit = report_sheets.title(report, t), report_sheets.unit(report)
-    days = report_sheets.days(report.days, t)
-    notes = [report_sheets.compared(report, t), *report_sheets.notes(report, t)]
+    title, unit = sheets.title(report, t), sheets.unit(report)
+    days = sheets.days(report.days, t)
+    notes = [sheets.compared(report, t), *sheets.notes(report, t)]
     message = EmailMessage()
     # A name may contain line separators, which a header must not.
     message["Subject"] = " ".join(f"{title}: {unit}".split())
     message["Auto-Submitted"] = "auto-generated"
     figures = [_figure(one, t) for one in report.figures]
-    names = report_sheets.site_names(report)
+    names = sheets.site_names(report)
     most_read = [(_page(row, names), t.number(row.count)) for row in report.pages.rows]
     heads = [t("report.measure"), t("report.value"), t("report.before"), t("report.year_before")]
     lines = [
@@ -54,7 +54,7 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     message.add_alternative(html, subtype="html")
     kind, _, subtype = XLSX.partition("/")
     message.add_attachment(
-        workbook(report_sheets.sheets(report, t), lang),
+        workbook(sheets.sheets(report, t), lang),
         maintype=kind,
         subtype=subtype,
         filename=f"{report.file_name}.xlsx",
@@ -108,7 +108,7 @@ def _figure(one: ReportFigure, t: Language) -> _Figure:
 
 
 def _compared(value: int | None, change: float | None, t: Language) -> Sequence[str]:
-    known = [] if change is None else [report_sheets.change_text(change, t)]
+    known = [] if change is None else [sheets.change_text(change, t)]
     return [t.number(value), *known]
 
 

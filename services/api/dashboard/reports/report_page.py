@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from services.api.access.trail import Occasion
-from services.api.dashboard import report_sheets
+from services.api.dashboard.reports import sheets
 from services.api.dashboard.requests.page_request import HOME, PageRequest
 from services.api.dashboard.requests.query_parameters import elsewhere
 from services.api.dashboard.texts.kept import kept_in_report
@@ -78,11 +78,11 @@ async def report(page: PageRequest) -> Response:
             ),
         ),
         report=made,
-        title=report_sheets.title(made, t),
-        unit=report_sheets.unit(made),
+        title=sheets.title(made, t),
+        unit=sheets.unit(made),
         first=t.date_of(made.days.first),
         last=t.date_of(made.days.last),
-        compared=report_sheets.compared(made, t),
+        compared=sheets.compared(made, t),
         figures=_figures(made, t),
         per_month=any(one.per_month is not None for one in made.figures),
         charts=charted.charts,
@@ -91,10 +91,10 @@ async def report(page: PageRequest) -> Response:
         rows=charted.rows,
         lists=_lists(made, t),
         kept=kept_in_report(made, t),
-        notes=report_sheets.notes(made, t),
-        meanings=report_sheets.meanings(t),
-        sites=report_sheets.sites_in_order(made) if made.group else [],
-        change=lambda change: report_sheets.change_text(change, t),
+        notes=sheets.notes(made, t),
+        meanings=sheets.meanings(t),
+        sites=sheets.sites_in_order(made) if made.group else [],
+        change=lambda change: sheets.change_text(change, t),
         made_at=t.moment(now_ms, unit.sites[0].zone_at(now_ms)),
         query=query,
         periods=REPORT_PERIODS[:-1],
@@ -116,7 +116,7 @@ async def xlsx(page: PageRequest) -> Response:
             Occasion(page.signed_in.name, "export", what, unit.audited_as), "files"
         )
     return Response(
-        workbook(report_sheets.sheets(made, page.t), page.t.lang),
+        workbook(sheets.sheets(made, page.t), page.t.lang),
         media_type=XLSX,
         headers={
             "Cache-Control": "private, no-store",
@@ -203,8 +203,8 @@ def _figures(made: TrafficReport, t: Language) -> list[tuple[str, ReportFigure, 
         (
             t(f"measure.{one.measure}"),
             one,
-            report_sheets.change_text(one.change, t),
-            report_sheets.change_text(one.year_change, t),
+            sheets.change_text(one.change, t),
+            sheets.change_text(one.year_change, t),
         )
         for one in made.figures
     ]
@@ -214,23 +214,23 @@ def _lists(
     made: TrafficReport, t: Language
 ) -> list[tuple[str, ReportList, list[tuple[str, str, ReportPart]]]]:
     """Return each breakdown: panel, list, and its rows with the names of value and site."""
-    names = report_sheets.site_names(made)
+    names = sheets.site_names(made)
     return [
         (
             panel,
             listed,
             [
-                (report_sheets.part_name(panel, row.name, t), names.get(row.site, row.site), row)
+                (sheets.part_name(panel, row.name, t), names.get(row.site, row.site), row)
                 for row in listed.rows
             ],
         )
-        for panel, _, listed in report_sheets.lists(made)
+        for panel, _, listed in sheets.lists(made)
     ]
 
 
 def _long(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:
-    return report_sheets.month(first, made, t) if by_month else t.day(first)
+    return sheets.month(first, made, t) if by_month else t.day(first)
 
 
 def _tick(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:
-    return t.month_tick(report_sheets.named_by(first, made)) if by_month else t.tick(first)
+    return t.month_tick(sheets.named_by(first, made)) if by_month else t.tick(first)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
-from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
+from services.api.dashboard.reports.report_page import home_of, opened_from, query_text, unit_of
 from services.api.dashboard.requests.page_request import PageRequest
 from services.api.stats.grammar.site_query import OPENINGS
 from services.api.stats.reports.mailer import ADDRESS, MailError

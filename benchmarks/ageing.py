@@ -27,11 +27,11 @@ from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Metric
 from services.state import keys
 from services.state.state import State
-from services.store import drift
+from services.store.counts import drift
+from services.store.dumps.portable import COUNTERS, Piece, dump
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
-from services.store.portable import COUNTERS, Piece, dump
 from tests.servers.redis import RedisServer
 
 PAGES_A_READ = 10

@@ -21,7 +21,7 @@ from services.aggregator.kernel.entries import ALL_DAYS, columns_between
 from services.log import batch, keys
 from services.log.redis import entry_fields, entry_ids
 from services.model.partition import DEFAULT_PARTITIONS
-from services.store import counters, hits
+from services.store.counts import counters, hits
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store

@@ -11,8 +11,8 @@ from services.log.redis import entry_ids
 from services.model.calendar import Grain, local_day, period_start
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import DEFAULT_TIMEZONE, Site
-from services.store import counters
-from services.store.counters import CounterKey, CounterRow
+from services.store.counts import counters
+from services.store.counts.counters import CounterKey, CounterRow
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 

@@ -15,10 +15,10 @@ from benchmarks.stats import FILL, settle
 from services.model.calendar import day_start_ms, to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import DEFAULT_TIMEZONE, Site
-from services.store import sites
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.store.records import sites
 
 HITS = 3_000_000
 SITES = 200

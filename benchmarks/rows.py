@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from services.api.stats.breakdowns import BREAKDOWNS
-from services.api.stats.filters import OF_PATHS
+from services.api.stats.grammar.filters import OF_PATHS
+from services.api.stats.panels.breakdowns import BREAKDOWNS
 from services.api.stats.rows.question import ROWS_A_PAGE
 
 PATH = "/admin/sites/portal/all"

@@ -13,9 +13,9 @@ from benchmarks.stats import asked, settle
 from services.model.calendar import to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site
-from services.store import sites
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.store.records import sites
 
 SITES = 160
 DAYS = 731

@@ -12,7 +12,7 @@ from services.aggregator.flush import COLUMNS
 from services.log import keys
 from services.log.redis import entry_ids
 from services.model.partition import DEFAULT_PARTITIONS
-from services.store import hits
+from services.store.counts import hits
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store

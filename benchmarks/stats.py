@@ -13,17 +13,18 @@ from benchmarks import rows
 from benchmarks.measure import Result, exact, summary
 from benchmarks.processes import cpu_seconds, forget_peak, peak
 from benchmarks.stack import TOKEN, Stack, stack, stores
-from services.api.stats.breakdowns import BREAKDOWNS, ordered_by
-from services.api.stats.filters import Property
-from services.api.stats.panel_reading import ROWS
+from services.api.stats.grammar.filters import Property
+from services.api.stats.panels.breakdowns import BREAKDOWNS, ordered_by
+from services.api.stats.panels.reading import ROWS
 from services.model.calendar import Grain, to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site
-from services.store import counters, sites
-from services.store.counters import CounterKey, CounterRow
+from services.store.counts import counters
+from services.store.counts.counters import CounterKey, CounterRow
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.servers.services import Service
 
 HITS = 5_000_000

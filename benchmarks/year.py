@@ -25,7 +25,7 @@ from benchmarks.stack import SERVER, Stack, stack, stores
 from benchmarks.stats import settle
 from services.model.calendar import to_day
 from services.model.site import Metric
-from services.store import page_digests
+from services.store.counts import page_digests
 from services.store.interface import StoreUnavailableError
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from services.aggregator import metrics
 from services.model.partition import partition_of
 from services.runtime.outage import Outage
-from services.store.drift import Difference, recount
+from services.store.counts.drift import Difference, recount
 from services.store.interface import Store, StoreError
 
 DAYS = 3

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from services.model.kept_apart import site_of
 from services.runtime.outage import Outage
-from services.store import erasures
-from services.store.erasures import Erasure, ErasureState
+from services.store.counts import erasures
+from services.store.counts.erasures import Erasure, ErasureState
 from services.store.interface import Store, StoreError
 
 PERIOD_SECONDS = 2.0

@@ -22,7 +22,7 @@ from services.log.batch import joined
 from services.model.calendar import months
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.runtime.outage import Outage
-from services.store import counters, hits, peaks
+from services.store.counts import counters, hits, peaks
 from services.store.interface import Store, StoreUnavailableError
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from services.aggregator.visits import FORGET_MS, PackedVisits, Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
 from services.model.hit import Visit
-from services.store.counters import ABSENT, CounterKey, CounterRow
+from services.store.counts.counters import ABSENT, CounterKey, CounterRow
 
 WHOLE_SITE = ""
 _STARTS = int(Visit.STARTS)

@@ -38,7 +38,7 @@ from services.state.kept_folds import (
 )
 from services.state.state import State
 from services.store.interface import Store, StoreError
-from services.store.server_info import ServerStart, started
+from services.store.meta.server_info import ServerStart, started
 
 log = logging.getLogger(__name__)
 

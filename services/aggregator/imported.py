@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from services.aggregator.folding import AnyFolded
 from services.model.hit import Visit
-from services.store import import_counts
+from services.store.counts import import_counts
 from services.store.interface import Store
 
 

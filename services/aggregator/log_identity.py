@@ -6,8 +6,8 @@ import secrets
 
 from services.log.errors import LogError
 from services.log.interface import Log
-from services.store import log_identity
 from services.store.interface import Store, StoreError
+from services.store.meta import log_identity
 
 PERIOD_SECONDS = 5.0
 

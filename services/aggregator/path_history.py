@@ -16,7 +16,7 @@ from services.state import path_history
 from services.state.errors import StateError
 from services.state.path_history import MOST_A_SITE, MOST_BYTES, PathHistories
 from services.state.state import State
-from services.store import page_digests
+from services.store.counts import page_digests
 from services.store.interface import Limits, Store, StoreError
 
 LOOK_SECONDS = 5.0

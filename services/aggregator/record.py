@@ -2,8 +2,8 @@
 
 from services.aggregator.watermarks import NotesSites, ShardWatermarks, Watermarks
 from services.log.interface import LogPositions
+from services.store.cluster.one_host import OneHostStore
 from services.store.interface import Store
-from services.store.one_host import OneHostStore
 from services.store.open import cluster_of, open_hosts, open_sharded
 
 

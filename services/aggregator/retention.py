@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from services.model.calendar import Grain, period_start, to_date
 from services.runtime.outage import Outage
-from services.store import hits
+from services.store.counts import hits
 from services.store.interface import Store, StoreError
 
 PERIOD_SECONDS = 6 * 3600.0

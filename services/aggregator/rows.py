@@ -7,8 +7,8 @@ from typing import Generic, Self, TypeVar
 
 from services.aggregator.fold import WHOLE_SITE, Added, Folded, apply, changes
 from services.model.calendar import Grain
-from services.store import counters
-from services.store.counters import ABSENT, CounterKey, CounterRow
+from services.store.counts import counters
+from services.store.counts.counters import ABSENT, CounterKey, CounterRow
 from services.store.interface import InsertColumn, Store
 
 BYTES_A_ROW = 400

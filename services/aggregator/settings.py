@@ -7,7 +7,7 @@ from msgspec import Meta
 from services.aggregator.folding import FoldName
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
 from services.settings import TEN_YEARS, StoreSettings
-from services.store.hits import LEAST_DAYS
+from services.store.counts.hits import LEAST_DAYS
 
 
 class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):

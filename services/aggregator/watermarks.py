@@ -7,10 +7,11 @@ from services.log.errors import LogError
 from services.log.interface import LogPositions
 from services.log.written_number import partition_and_shard, written_number
 from services.model.partition import partition_of
-from services.store import counters, replication
+from services.store.cluster import replication
+from services.store.cluster.layout import ShardLayout
+from services.store.cluster.one_host import Lag
+from services.store.counts import counters
 from services.store.interface import Store, StoreError, StoreUnavailableError
-from services.store.layout import ShardLayout
-from services.store.one_host import Lag
 
 
 class NotesSites(Protocol):

@@ -16,15 +16,15 @@ from services import __version__
 from services.api.components import Components
 from services.api.counter import routes as counter_routes
 from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
-from services.api.dashboard.page_request import HOME
-from services.api.dashboard.routing import refusal_page
+from services.api.dashboard.requests.page_request import HOME
+from services.api.dashboard.requests.routing import refusal_page
 from services.api.openapi import public
 from services.api.routes import add_routes
 from services.api.settings import ApiSettings
 from services.api.sites import store_gauges
 from services.api.sites.registry import Registry
 from services.api.sites.shares.routes import SHARE
-from services.api.stats import routes as stats
+from services.api.stats.v1 import routes as stats
 from services.api.stats.v2 import routes as stats_v2
 from services.http import error_responses, errors, health, server
 from services.http.edge import Edge

@@ -7,9 +7,9 @@ from services.api.access.service import Access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
 from services.api.counter.changes import SETTLE_SECONDS, Changes
-from services.api.dashboard import report_mail
-from services.api.dashboard.alert_mail import AlertComposer
-from services.api.dashboard.dependencies import Dependencies
+from services.api.dashboard.management.alert_mail import AlertComposer
+from services.api.dashboard.reports import mail as report_mail
+from services.api.dashboard.requests.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.imports.undo import Undoing
 from services.api.settings import ApiSettings
@@ -28,14 +28,14 @@ from services.api.sites.shares.service import ShareLinks
 from services.api.sites.site_gauges import SiteGauges
 from services.api.sites.titles.fetches import TitleFetches
 from services.api.sites.titles.service import Titles
-from services.api.stats import routes as stats
 from services.api.stats.many.tables import SiteTables
-from services.api.stats.panels import PanelSource
-from services.api.stats.reader import StatsReader
+from services.api.stats.panels.site_panels import PanelSource
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
 from services.api.stats.reports.unit import ReportUnits
+from services.api.stats.v1 import routes as stats
 from services.log.errors import LogError
 from services.log.open import log_of
 from services.log.tail import Tails

@@ -26,10 +26,10 @@ from services.api.sites.registry import Registry
 from services.api.sites.shares import group_routes as group_share_routes
 from services.api.sites.shares import routes as share_routes
 from services.api.sites.titles import routes as title_routes
-from services.api.stats import routes as stats
-from services.api.stats import site_list
 from services.api.stats.many import routes as table_routes
 from services.api.stats.reports import routes as report_routes
+from services.api.stats.v1 import routes as stats
+from services.api.stats.v1 import site_list
 from services.api.stats.v2 import routes as stats_v2
 from services.embedded.stores import Stores
 from services.http import security_txt

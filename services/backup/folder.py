@@ -17,7 +17,7 @@ import msgspec
 
 from services import __version__
 from services.runtime.reasons import reason
-from services.store.portable import End, Fingerprint, Piece
+from services.store.dumps.portable import End, Fingerprint, Piece
 
 MANIFEST = "manifest.json"
 FORMAT = 1

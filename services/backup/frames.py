@@ -6,7 +6,7 @@ import msgspec
 
 from services.backup.folder import BackupError
 from services.runtime.reasons import reason
-from services.store.portable import Begin, End, Piece
+from services.store.dumps.portable import Begin, End, Piece
 
 Message = Begin | Piece | End
 

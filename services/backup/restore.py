@@ -6,10 +6,10 @@ from contextlib import aclosing
 from pathlib import Path
 
 from services.backup.folder import BackupError, File, Manifest, Progress, lines
-from services.store import portable, refilling
+from services.store.dumps import portable, refilling
+from services.store.dumps.portable import Fingerprint, Piece
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate, migrations, partitions_of
-from services.store.portable import Fingerprint, Piece
 
 
 async def refuse_misfit(store: Store, manifest: Manifest, partitions: int, replace: bool) -> None:

@@ -15,7 +15,7 @@ from services.embedded.stores import Stores
 from services.log.errors import LogError
 from services.log.interface import Log
 from services.state.send_tokens import SendTokens
-from services.store.portable import Begin, End, dump
+from services.store.dumps.portable import Begin, End, dump
 
 
 async def save(

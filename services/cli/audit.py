@@ -10,7 +10,7 @@ from services.cli.terminal import Json, show_json, table, when
 from services.model.display import Lang
 
 if TYPE_CHECKING:
-    from services.api.dashboard.language import Language
+    from services.api.dashboard.texts.language import Language
 
 app = typer.Typer()
 
@@ -90,6 +90,6 @@ def _words() -> "Language | None":
     """Return the words of the dashboard; None in English, which uses the API's names."""
     if spoken() is Lang.EN:
         return None
-    from services.api.dashboard.language import Language
+    from services.api.dashboard.texts.language import Language
 
     return Language(Lang.VI)

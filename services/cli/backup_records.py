@@ -9,7 +9,7 @@ from services.runtime.reasons import reason
 
 
 def tell(values: Mapping[str, int], data: Path | None = None) -> None:
-    """Write records of `services/store/last_done.py`, if a store or a running Luot is configured.
+    """Write records of `services/store/meta/last_done.py`, if a store or a Luot is configured.
 
     A failure does not make the backup any worse: it is reported, and the command continues.
     """
@@ -35,7 +35,7 @@ def tell(values: Mapping[str, int], data: Path | None = None) -> None:
 async def _into_store(values: Mapping[str, int], data: Path | None) -> None:
     from services.embedded.stores import open_stores
     from services.settings import StoreSettings
-    from services.store import last_done
+    from services.store.meta import last_done
 
     async with open_stores(StoreSettings.read(), data) as stores:
         await last_done.note(stores.store, values)

@@ -91,7 +91,7 @@ def _verify(series: Series, path: Path) -> None:
     import os
 
     from services.backup.shelf import Shelf
-    from services.store import last_done
+    from services.store.meta import last_done
 
     scratch = [] if series.scratch is None else ["--scratch", str(series.scratch)]
     # The child does not get the settings of the stores: this process records the result there.

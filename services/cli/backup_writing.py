@@ -54,8 +54,9 @@ async def _record(store: "Store", manifest: "Manifest") -> None:
     import secrets
     import time
 
-    from services.store import audit, last_done
     from services.store.interface import StoreError
+    from services.store.meta import last_done
+    from services.store.records import audit
 
     at, id_ = int(time.time() * 1000), secrets.token_hex(8)
     entry = audit.AuditEntry(at, id_, 0, WHO, "backup", "", "everything", "", "")
@@ -67,7 +68,7 @@ async def _record(store: "Store", manifest: "Manifest") -> None:
 
 
 def _records(manifest: "Manifest") -> dict[str, int]:
-    from services.store import last_done
+    from services.store.meta import last_done
 
     return {
         last_done.BACKUP_FINISHED_MS: int(manifest.ended_at.timestamp() * 1000),

@@ -39,7 +39,7 @@ def said(text: str) -> str:
         return message
     if (label := _LABELS.get(text)) is not None:
         return label
-    from services.api.dashboard import refusals
+    from services.api.dashboard.texts import refusals
 
     return refusals.translated(text, Lang.VI) or text
 

@@ -46,7 +46,7 @@ def verify(
     from services.backup import shelf
     from services.backup.folder import MANIFEST, BackupError
     from services.backup.trial import TrialError
-    from services.store import last_done
+    from services.store.meta import last_done
 
     try:
         if not (folder / MANIFEST).exists() and folder.is_dir():

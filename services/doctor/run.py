@@ -15,8 +15,8 @@ from services.log import spool_marks
 from services.log.errors import LogError
 from services.log.interface import Log
 from services.settings import StoreSettings
-from services.store import last_done
 from services.store.interface import Store, StoreError
+from services.store.meta import last_done
 
 DEFAULT_DAYS = 3
 MAX_DAYS = 400

@@ -7,10 +7,14 @@ from services.settings import StoreSettings
 from services.state.errors import StateError
 from services.state.sites import PublishedSites
 from services.state.state import State
-from services.store import drift, refilling, server_info, server_tables, sites
+from services.store.cluster import server_tables
+from services.store.cluster.sharded import ShardedStore
+from services.store.counts import drift
+from services.store.dumps import refilling
 from services.store.interface import Store, StoreError
+from services.store.meta import server_info
 from services.store.migrations import migrations, partitions_of, schema_of
-from services.store.sharded import ShardedStore
+from services.store.records import sites
 
 SERVER = "ClickHouse"
 """The name of the check that the store can be used."""

@@ -7,8 +7,8 @@ import time
 from services.api.access.passwords import hashed
 from services.model.account import ALL_SITES, Role, User
 from services.runtime.passphrases import generate_password
-from services.store.accounts import USERS
 from services.store.interface import Store
+from services.store.records.accounts import USERS
 
 NAME = "admin"
 

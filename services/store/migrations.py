@@ -7,7 +7,8 @@ from importlib.resources import files
 
 import msgspec
 
-from services.store import hits, replication
+from services.store.cluster import replication
+from services.store.counts import hits
 from services.store.interface import Store, StoreError, StoreUnavailableError
 
 _NAME = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+\.sql")

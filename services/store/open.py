@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from services.store.interface import Store, StoreError
 
 if TYPE_CHECKING:
-    from services.store.sharded import LagOf, ShardedStore
+    from services.store.cluster.sharded import LagOf, ShardedStore
 
 EXPECTED = "expected clickhouse://user:password@host:9000/luot or chdb:///path"
 
@@ -22,11 +22,11 @@ def open_store(url: str, *, answer_seconds: float | None = None) -> Store:
     """
     match url.partition(":")[0].lower():
         case "clickhouse" | "clickhouses":
-            from services.store.clickhouse import ClickHouseStore
+            from services.store.drivers.clickhouse import ClickHouseStore
 
             return ClickHouseStore(url, answer_seconds=answer_seconds)
         case "chdb":
-            from services.store.chdb import ChdbStore
+            from services.store.drivers.chdb import ChdbStore
 
             parts = urlsplit(url)
             if parts.netloc or not parts.path.strip("/"):
@@ -40,7 +40,7 @@ def has_several_hosts(url: str) -> bool:
     """Tell whether there is more than one host, so that one may lag behind another."""
     if not url.lower().startswith("clickhouse"):
         return False
-    from services.store.address import Address
+    from services.store.drivers.address import Address
 
     address = Address.parse(url)
     return len(address.hosts) > 1 or bool(address.cluster)
@@ -50,7 +50,7 @@ def cluster_of(url: str) -> str:
     """Return the name of the cluster that a URL names; '' if it names none."""
     if not url.lower().startswith("clickhouse"):
         return ""
-    from services.store.address import Address
+    from services.store.drivers.address import Address
 
     return Address.parse(url).cluster
 
@@ -62,8 +62,8 @@ def open_sharded(url: str, lag_of: "LagOf") -> "ShardedStore":
 
     Raises ValueError for a URL that names none.
     """
-    from services.store.clickhouse import ClickHouseStore
-    from services.store.sharded import ShardedStore
+    from services.store.cluster.sharded import ShardedStore
+    from services.store.drivers.clickhouse import ClickHouseStore
 
     return ShardedStore(ClickHouseStore(url), lag_of)
 
@@ -76,7 +76,7 @@ def open_whole(url: str) -> Store:
     """
     if not cluster_of(url):
         return open_store(url)
-    from services.store.replication import lacking
+    from services.store.cluster.replication import lacking
 
     async def lag(host: Store, _: bool) -> str | None:
         try:
@@ -90,6 +90,6 @@ def open_whole(url: str) -> Store:
 def open_hosts(url: str) -> list[Store]:
     """Return a store for each host that a URL names. Raises ValueError."""
     store = open_store(url)
-    from services.store.clickhouse import ClickHouseStore
+    from services.store.drivers.clickhouse import ClickHouseStore
 
     return list(store.by_host()) if isinstance(store, ClickHouseStore) else [store]

@@ -16,9 +16,9 @@ from pathlib import Path
 from services.model.calendar import day_start_ms, local_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.integration.stats import history
 from tests.noon import zone_at_noon
 

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from services.model.site import Site
-from services.store import erasures
+from services.store.counts import erasures
 from services.store.open import open_store
 from tests.chaos.imports import ImportLane
 from tests.integration.access_log import COMPOSED

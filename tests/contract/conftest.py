@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from services.store.clickhouse import ClickHouseStore
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store

@@ -3,10 +3,10 @@
 from typing import Any
 
 from services.model.account import Role, Token, User
-from services.store import audit
-from services.store.accounts import TOKENS, USERS
-from services.store.audit import AuditEntry
 from services.store.interface import Store
+from services.store.records import audit
+from services.store.records.accounts import TOKENS, USERS
+from services.store.records.audit import AuditEntry
 
 LAN = User(name="lan@mytho.example", password="$argon2id$…", role=Role.OWNER, stamp="a")
 MINH = User(name="minh", password="$argon2id$…", role=Role.VIEWER, sites=("mytho",), stamp="b")

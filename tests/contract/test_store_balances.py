@@ -3,9 +3,9 @@
 from datetime import date
 
 from services.model.calendar import Grain, to_day
-from services.store import balances
-from services.store.balances import BalanceEntry
 from services.store.interface import Store
+from services.store.records import balances
+from services.store.records.balances import BalanceEntry
 
 JULY = to_day(date(2026, 7, 1))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.store.address import Address
-from services.store.clickhouse import THREADS, ClickHouseStore
-from services.store.faults import fault
+from services.store.drivers.address import Address
+from services.store.drivers.clickhouse import THREADS, ClickHouseStore
+from services.store.drivers.faults import fault
 from services.store.interface import StoreError, StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store

@@ -11,8 +11,10 @@ from functools import partial
 import msgspec
 import pytest
 
-from services.store import counters, erasures, hits, portable, refilling, replication
-from services.store.clickhouse import ClickHouseStore, ServerSession
+from services.store.cluster import replication
+from services.store.counts import counters, erasures, hits
+from services.store.drivers.clickhouse import ClickHouseStore, ServerSession
+from services.store.dumps import portable, refilling
 from services.store.interface import Row, Store
 from services.store.migrations import fix_partitions, migrate, migrations
 from tests.contract.conftest import clear

@@ -3,8 +3,8 @@
 from datetime import date
 
 from services.model.calendar import to_day
-from services.store import corrections
-from services.store.corrections import Correction, Taken, active
+from services.store.counts import corrections
+from services.store.counts.corrections import Correction, Taken, active
 from services.store.interface import Store
 
 JULY = to_day(date(2026, 7, 1))

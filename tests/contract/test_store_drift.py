@@ -9,8 +9,8 @@ from services.aggregator.fold import PartitionFold
 from services.log.batch import decode, encode
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store import counters
-from services.store.drift import Difference, pages, periods, recount
+from services.store.counts import counters
+from services.store.counts.drift import Difference, pages, periods, recount
 from services.store.interface import Store
 
 DAY = 20_254

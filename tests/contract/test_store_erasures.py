@@ -7,8 +7,9 @@ import pytest
 from services.aggregator import erasing
 from services.model.downloads import downloads_of
 from services.model.kept_apart import all_names
-from services.store import column_types, counters, drift, erasures
-from services.store.erasures import Erasure, ErasureState
+from services.store.counts import counters, drift, erasures
+from services.store.counts.erasures import Erasure, ErasureState
+from services.store.drivers import column_types
 from services.store.interface import Store
 
 NOT_OF_A_NAME = {"old_hits", "audit", "shown_sites", "traffic_by_day", "traffic_hits"}

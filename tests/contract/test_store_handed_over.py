@@ -11,7 +11,7 @@ from services.aggregator.folding import Folding
 from services.log.batch import decode, encode
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store import counters
+from services.store.counts import counters
 from services.store.interface import Store
 from tests.kernel import FOLDS, folding
 

@@ -11,10 +11,10 @@ from services.log.batch import decode, encode
 from services.model.hit import OTHER_PATH, Hit
 from services.model.partition import partition_of
 from services.model.path_digest import path_digest
-from services.store import corrections, page_digests, returned_views
-from services.store.corrections import Correction, Taken
+from services.store.counts import corrections, page_digests, returned_views
+from services.store.counts.corrections import Correction, Taken
+from services.store.counts.returned_views import WaitingPage
 from services.store.interface import Store
-from services.store.returned_views import WaitingPage
 
 DAY = 20_254
 START = DAY * 86_400_000

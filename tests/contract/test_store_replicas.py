@@ -9,12 +9,14 @@ from services.aggregator.watermarks import Watermarks
 from services.log.drivers.memory import MemoryLog
 from services.log.memory.server import SERVERS
 from services.model.partition import partition_of
-from services.store import counters, portable, replication
-from services.store.clickhouse import ClickHouseStore
-from services.store.counters import CounterKey
+from services.store.cluster import replication
+from services.store.cluster.one_host import OneHostStore
+from services.store.counts import counters
+from services.store.counts.counters import CounterKey
+from services.store.drivers.clickhouse import ClickHouseStore
+from services.store.dumps import portable
 from services.store.interface import StoreUnavailableError
 from services.store.migrations import Migration, migrate, migrations
-from services.store.one_host import OneHostStore
 from tests.contract.conftest import clear_table
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.clickhouse_cluster import ClickHouseCluster, replicated

@@ -10,7 +10,7 @@ from services.log.batch import decode, encode
 from services.model.calendar import to_day
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store import hits
+from services.store.counts import hits
 from services.store.interface import Store
 
 

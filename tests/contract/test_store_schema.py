@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.store import hits
+from services.store.counts import hits
 from services.store.interface import Store, StoreError
 from services.store.migrations import (
     Migration,

@@ -19,24 +19,17 @@ from services.log.written_number import written_number
 from services.model.downloads import downloads_of
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store import (
-    counters,
-    drift,
-    erasures,
-    hits,
-    layout,
-    portable,
-    refilling,
-    replication,
-)
-from services.store.clickhouse import ClickHouseStore
-from services.store.counters import CounterKey
-from services.store.erasures import Erasure, ErasureState
+from services.store.cluster import layout, replication
+from services.store.cluster.layout import LayoutError, ShardLayout
+from services.store.cluster.sharded import LagOf, ShardedStore
+from services.store.counts import counters, drift, erasures, hits
+from services.store.counts.counters import CounterKey
+from services.store.counts.erasures import Erasure, ErasureState
+from services.store.drivers.clickhouse import ClickHouseStore
+from services.store.dumps import portable, refilling
 from services.store.interface import Store, StoreError, StoreUnavailableError
-from services.store.layout import LayoutError, ShardLayout
 from services.store.migrations import fix_partitions
 from services.store.open import open_sharded, open_store, open_whole
-from services.store.sharded import LagOf, ShardedStore
 from tests.contract.conftest import clear
 from tests.servers.clickhouse_cluster import ClickHouseCluster, ClusterMember
 

@@ -12,10 +12,11 @@ from services.log.batch import decode, encode
 from services.model.calendar import to_day
 from services.model.hit import Hit
 from services.model.site import Metric, Site
-from services.store import counters, hits, peaks, sites
-from services.store.counters import CounterKey, CounterRow
+from services.store.counts import counters, hits, peaks
+from services.store.counts.counters import CounterKey, CounterRow
 from services.store.interface import Store
 from services.store.migrations import migrate, migrations
+from services.store.records import sites
 from tests.contract.conftest import clear_table, merge
 from tests.kernel import FOLDS, folding
 

@@ -16,9 +16,10 @@ from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS
 from services.runtime.tasks import end
-from services.store import counters, last_done
-from services.store.counters import CounterKey
+from services.store.counts import counters
+from services.store.counts.counters import CounterKey
 from services.store.interface import Store, StoreError
+from services.store.meta import last_done
 from services.store.open import open_store
 from tests.drill.plant import SITE, Plant
 from tests.noon import zone_at_noon

@@ -17,11 +17,11 @@ from services.log.open import open_log
 from services.model.hit import Hit
 from services.model.partition import partition_of
 from services.state import keys as state_keys
-from services.store import server_info
 from services.store.interface import Store, StoreUnavailableError
+from services.store.meta import server_info
+from services.store.meta.server_info import ServerStart
 from services.store.migrations import migrate
 from services.store.open import open_store
-from services.store.server_info import ServerStart
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.redis import RedisServer
 from tests.servers.system import System

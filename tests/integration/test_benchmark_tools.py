@@ -17,7 +17,7 @@ from services.log import batch, keys
 from services.log.redis import entry_fields
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.model.site import Metric
-from services.store import drift
+from services.store.counts import drift
 from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.clickhouse import ClickHouseServer

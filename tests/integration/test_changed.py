@@ -29,9 +29,9 @@ from services.state.changes import Notices
 from services.state.errors import StateError
 from services.state.online import OnlineCounts
 from services.state.state import State
-from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.patience import rounds
 from tests.servers.redis import RedisServer
 from tests.servers.system import BROWSER

@@ -17,10 +17,10 @@ import pytest
 import pytest_asyncio
 
 from services.api.stats import answers
-from services.api.stats.breakdowns import question_of
-from services.api.stats.changes import both
-from services.api.stats.reader import StatsReader
-from services.api.stats.site_query import CHARTED, SiteQuery, scope_of
+from services.api.stats.grammar.site_query import CHARTED, SiteQuery, scope_of
+from services.api.stats.panels.breakdowns import question_of
+from services.api.stats.readers.changes import both
+from services.api.stats.readers.reader import StatsReader
 from services.model.calendar import Grain, period_start, to_date, to_day
 from services.model.site import Site
 from services.store.interface import Store

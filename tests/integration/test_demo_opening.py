@@ -9,9 +9,9 @@ from services.model.site import DEFAULT_TIMEZONE
 from services.standalone import demo
 from services.standalone.demo import opening
 from services.standalone.demo.portals import ALL
-from services.store import balances, sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import balances, sites
 
 NOW_MS = 1_795_330_000_000
 DAY_MS = 86_400_000

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from services.cli.main import app
 from services.state import keys
 from services.state.recent_hits import WINDOW_MS
-from services.store import last_done
+from services.store.meta import last_done
 from services.store.open import open_store
 from tests.patience import rounds
 from tests.servers.redis import free_port

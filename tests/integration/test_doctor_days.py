@@ -8,7 +8,7 @@ from typing import Any
 
 from services.model.calendar import local_day
 from services.model.hit import Hit
-from services.store import hits
+from services.store.counts import hits
 from services.store.open import open_store
 from tests.integration.backup.world import DAY_MS, ZONE, aggregator, append_hits, luot, where
 from tests.servers.clickhouse import ClickHouseServer

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from clickhouse_driver import Client
 
-from services.store import erasures
+from services.store.counts import erasures
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.system import TOKEN, System, wait_until_known
 from tests.servers.up import LUOT, environ

@@ -14,11 +14,11 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ErrorCodes
 
 from services.model.site import Site
-from services.store import sites
-from services.store.counters import write
+from services.store.counts.counters import write
+from services.store.drivers.threaded import ThreadedStore
 from services.store.migrations import migrate, statements
 from services.store.open import open_store
-from services.store.threaded import ThreadedStore
+from services.store.records import sites
 from tests.servers.clickhouse import DEPLOY, ClickHouseServer
 
 FILES = DEPLOY / "grafana"
@@ -110,7 +110,7 @@ def test_on_debians_server_a_query_has_a_limit_of_time(grafana: Client) -> None:
 
 def test_the_statements_for_debian_are_those_of_the_store(tmp_path: Path) -> None:
     shipped = statements((FILES / "debian-12.sql").read_text("utf-8"))
-    schema = Path(sys.modules[ThreadedStore.__module__].__file__ or "").parent / "schema"
+    schema = Path(sys.modules[ThreadedStore.__module__].__file__ or "").parents[1] / "schema"
     (views,) = schema.glob("*_views.sql")
     made = [one for one in statements(views.read_text("utf-8")) if "hits FINAL" not in one]
     assert list(shipped[-len(made) :]) == made

@@ -14,7 +14,7 @@ import pytest
 from services.model.hit import OTHER_PATH
 from services.model.site import Site
 from services.state import keys
-from services.store import counters, drift
+from services.store.counts import counters, drift
 from services.store.open import open_store
 from tests.noon import zone_at_noon
 from tests.patience import PATIENCE_SECONDS

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.store.clickhouse import ClickHouseStore
+from services.store.cluster.layout import load
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import Store, StoreUnavailableError
-from services.store.layout import load
 from services.store.migrations import Migration, migrate
 from services.store.open import open_store
 from tests.patience import rounds

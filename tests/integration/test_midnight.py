@@ -18,9 +18,9 @@ from services.ingest.app import Ingest
 from services.ingest.settings import IngestSettings
 from services.model.site import Site
 from services.state.state import State
-from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.patience import rounds
 from tests.servers.redis import RedisServer
 from tests.servers.system import BROWSER, System

@@ -17,7 +17,7 @@ import pytest
 from dashboards import rules
 from dashboards.__main__ import FOLDER
 from dashboards.promql import metrics, parse
-from services.store import last_done
+from services.store.meta import last_done
 from services.store.open import open_store
 from tests.servers.scraping import (
     Prometheus,

@@ -14,7 +14,7 @@ from services.model.partition import partition_of
 from services.model.path_digest import path_digest
 from services.runtime.tasks import end
 from services.state import keys, path_history
-from services.store import counters
+from services.store.counts import counters
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Self
 
-from services.store.address import Address
+from services.store.drivers.address import Address
 from services.store.interface import StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store

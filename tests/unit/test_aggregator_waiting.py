@@ -12,7 +12,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.log.batch import decode, encode
 from services.model.hit import Hit
 from services.settings import Secret
-from services.store.chdb import ChdbStore
+from services.store.drivers.chdb import ChdbStore
 
 DAY = 20_000
 AT = DAY * 86_400_000

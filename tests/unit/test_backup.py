@@ -12,7 +12,7 @@ from services.backup.rewind import WARM_UP_MS, going_on, plan
 from services.backup.run import save
 from services.log.interface import Extent
 from services.log.open import open_log
-from services.store.portable import Begin, End, Fingerprint, Piece
+from services.store.dumps.portable import Begin, End, Fingerprint, Piece
 
 HOUR = 3_600_000
 START = 1_790_000_000_000

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.store.cluster_check import refuse_unfit
+from services.store.cluster.check import refuse_unfit
+from services.store.cluster.layout import Host, LayoutError, ShardLayout
 from services.store.interface import Row, StoreError, StoreUnavailableError
-from services.store.layout import Host, LayoutError, ShardLayout
 
 LAYOUT = ShardLayout((1, 1), ((("a", 9000), ("b", 9000)), (("c", 9000), ("d", 9000))))
 SHARDS = {"a": 1, "b": 1, "c": 2, "d": 2}

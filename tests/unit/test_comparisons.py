@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from services.api.stats.comparison import against, until
-from services.api.stats.counted_days import CountedDays
-from services.api.stats.spans import Span, span_of
+from services.api.stats.periods.comparison import against, until
+from services.api.stats.periods.counted_days import CountedDays
+from services.api.stats.periods.spans import Span, span_of
 from services.http.errors import ApiError
 from services.model.calendar import to_day
 from services.model.site import Site

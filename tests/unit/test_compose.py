@@ -15,7 +15,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.settings import Settings, StoreSettings
-from services.store.address import Address
+from services.store.drivers.address import Address
 from tests.attack.limits import UNITS, memory_limits
 from tests.require import program
 from tests.unit.compose_file import (

@@ -15,7 +15,7 @@ from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.log.kafka.address import KafkaAddress
 from services.settings import Settings, StoreSettings
-from services.store.address import Address
+from services.store.drivers.address import Address
 from tests.attack.limits import UNITS
 from tests.unit.compose_file import (
     COMPOSE,

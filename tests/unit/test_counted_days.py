@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.api.stats.counted_days import GAP_DAYS, CountedDays
-from services.api.stats.panel_results import UncountedSpan
-from services.api.stats.spans import Span
+from services.api.stats.panels.contents import UncountedSpan
+from services.api.stats.periods.counted_days import GAP_DAYS, CountedDays
+from services.api.stats.periods.spans import Span
 
 TODAY = 21_000
 MONTH = Span(TODAY - 60, TODAY - 31)

@@ -15,18 +15,13 @@ from starlette.requests import Request
 from services.api.access import passwords
 from services.api.access.group_roles import Means
 from services.api.access.trail import UNKNOWN
-from services.api.dashboard import language
-from services.api.dashboard.alerts_page import LIMITS
-from services.api.dashboard.language import Language
+from services.api.dashboard.management.alerts_page import LIMITS
+from services.api.dashboard.texts import language
+from services.api.dashboard.texts.language import Language
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.titles import fetches
-from services.api.stats.apart_panels import NAMED, PANELS
-from services.api.stats.breakdowns import BREAKDOWNS
-from services.api.stats.filters import Property
-from services.api.stats.panel_reading import DETAILS
-from services.api.stats.reports.report_query import REPORT_PERIODS
-from services.api.stats.rows.question import FROM_PAGE
-from services.api.stats.site_query import (
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.site_query import (
     CHARTED,
     COMPARISONS,
     CUSTOM,
@@ -35,11 +30,16 @@ from services.api.stats.site_query import (
     PERIODS,
     REPORTS,
 )
-from services.api.stats.spans import Interval
+from services.api.stats.panels.apart import NAMED, PANELS
+from services.api.stats.panels.breakdowns import BREAKDOWNS
+from services.api.stats.panels.reading import DETAILS
+from services.api.stats.periods.spans import Interval
+from services.api.stats.reports.report_query import REPORT_PERIODS
+from services.api.stats.rows.question import FROM_PAGE
 from services.model.account import Role
 from services.model.display import Lang
 from services.model.site import Metric
-from services.store.imports import ImportState
+from services.store.records.imports import ImportState
 from services.widget.snippet import PinnedScript, Snippet
 
 VI, EN = Language(Lang.VI), Language(Lang.EN)
@@ -61,14 +61,14 @@ def gaps(text: str) -> set[str]:
 
 
 def sources() -> str:
-    room = files("services.api.dashboard")
-    found = [*room.iterdir(), *room.joinpath("templates").iterdir()]
-    return "".join(one.read_text("utf-8") for one in found if one.name.endswith((".py", ".html")))
+    room = Path(__file__).parents[2] / "services/api/dashboard"
+    found = [*room.rglob("*.py"), *room.joinpath("templates").glob("*.html")]
+    return "".join(one.read_text("utf-8") for one in found)
 
 
 def told() -> set[str]:
     """Return the keys of the messages that pages say in their own language, wherever they begin."""
-    services = Path(language.__file__).parents[2]
+    services = Path(__file__).parents[2] / "services"
     calls = [
         call
         for module in services.rglob("*.py")

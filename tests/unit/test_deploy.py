@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from services.api.dashboard.forms import MAX_FILE_BYTES
+from services.api.dashboard.requests.forms import MAX_FILE_BYTES
 from services.api.settings import ApiSettings
 from services.ingest.app import PATHS
 from services.ingest.http import MAX_SENT_BODY
 from services.ingest.settings import IngestSettings
-from services.store import erasures
+from services.store.counts import erasures
 
 ROOT = Path(__file__).parents[2]
 NGINX = (ROOT / "deploy/nginx/luot.conf").read_text("utf-8")

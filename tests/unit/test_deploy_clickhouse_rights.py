@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.store.shards import OF_ALL_SITES, Shards
+from services.store.cluster.shards import OF_ALL_SITES, Shards
 from tests.require import package
 
 FOLDER = Path(__file__).parents[2] / "deploy/clickhouse"

@@ -15,7 +15,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.cli.main import app
 from services.log.kafka.address import KafkaAddress
 from services.settings import Settings
-from services.store.address import Address
+from services.store.drivers.address import Address
 from tests.unit.compose_file import MANY, filled, made
 from tests.unit.kubernetes_files import (
     ROOT,

@@ -18,7 +18,7 @@ from services.log.redis import entry_ids
 from services.model.calendar import Grain, period_start
 from services.model.hit import VISIT_WINDOW_MS, Hit, Visit
 from services.state.online import bots_of
-from services.store.counters import CounterKey, CounterRow
+from services.store.counts.counters import CounterKey, CounterRow
 
 MINUTE = 60_000
 START = 1_750_000_000_000

@@ -30,8 +30,8 @@ from services.log import batch
 from services.log.batch import MAX_HITS, Batch, BatchError, encode
 from services.log.redis import entry_ids
 from services.model.calendar import months
-from services.store.column_types import register
-from services.store.native import NativeFormat
+from services.store.drivers.column_types import register
+from services.store.drivers.native import NativeFormat
 from services.store.native_column import NativeColumn, UnwritableError
 from tests.kernel import kernel
 from tests.require import program

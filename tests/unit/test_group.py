@@ -3,8 +3,8 @@
 import pytest
 from msgspec import structs
 
-from services.api.stats.site_query import LONG_PERIODS, PERIODS, REPORTS, YESTERDAY
-from services.api.stats.spans import Period
+from services.api.stats.grammar.site_query import LONG_PERIODS, PERIODS, REPORTS, YESTERDAY
+from services.api.stats.periods.spans import Period
 from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_DEPTH, Group, GroupTree
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from services.api.dashboard import heat_table
+from services.api.dashboard.traffic import heat_table
 from tests.unit.test_embed import contrast
 
-STYLES = Path(heat_table.__file__).parent / "static" / "admin.css"
+STYLES = Path(heat_table.__file__).parents[1] / "static" / "admin.css"
 DARK = "@media (prefers-color-scheme: dark)"
 
 

@@ -16,7 +16,7 @@ from services.log.redis import entry_ids
 from services.model.hit import Hit
 from services.state import kept_folds
 from services.state.kept_folds import KeptFold, decode, encode
-from services.store.server_info import ServerStart
+from services.store.meta.server_info import ServerStart
 from tests.kernel import kernel
 from tests.unit.test_fold import START
 

@@ -16,7 +16,7 @@ import pytest
 from services.runtime import request_id
 from services.runtime.log_setup import JsonLines, TextLines
 from services.runtime.outage import REMIND_SECONDS, Outage, span
-from services.store import engine_noise
+from services.store.drivers import engine_noise
 
 ROOT = Path(__file__).parents[2]
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

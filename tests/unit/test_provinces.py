@@ -5,9 +5,9 @@ from importlib.resources import files
 
 import pytest
 
-from services.api.dashboard.language import Language
-from services.api.dashboard.region_names import region_name, region_names
-from services.api.stats.filters import parse
+from services.api.dashboard.texts.language import Language
+from services.api.dashboard.texts.region_names import region_name, region_names
+from services.api.stats.grammar.filters import parse
 from services.model.display import Lang
 from services.model.provinces import PROVINCES, code_of
 

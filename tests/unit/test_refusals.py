@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from services.api.dashboard import refusals
-from services.api.dashboard.language import Language
+from services.api.dashboard.texts import refusals
+from services.api.dashboard.texts.language import Language
 from services.model.display import Lang
 
 SERVICES = Path(__file__).parents[2] / "services"

@@ -17,10 +17,10 @@ from services.aggregator.folding import Folding
 from services.aggregator.kernel.rows import KernelRowColumn
 from services.log.batch import Batch
 from services.model.calendar import to_day
-from services.store.column_types import register
-from services.store.counters import CounterKey, CounterRow
+from services.store.counts.counters import CounterKey, CounterRow
+from services.store.drivers.column_types import register
+from services.store.drivers.native import NativeFormat
 from services.store.interface import InsertColumn, Row, Store, StoreUnavailableError
-from services.store.native import NativeFormat
 from services.store.native_column import UnwritableError
 from tests.kernel import FOLDS, folding
 from tests.unit.test_fold import Log, a_hit, at, batch_of, fold_all, log_of, run

@@ -2,7 +2,7 @@
 
 import re
 
-from services.store import portable
+from services.store.dumps import portable
 from services.store.migrations import migrations, statements
 
 

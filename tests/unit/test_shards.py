@@ -5,12 +5,12 @@ import re
 import pytest
 
 from services.log.written_number import partition_and_shard, written_number
-from services.store.address import Address
-from services.store.clickhouse import ClickHouseStore
+from services.store.cluster.layout import ShardLayout
+from services.store.cluster.shards import OF_ALL_SITES, Shards
+from services.store.drivers.address import Address
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import Ddl
-from services.store.layout import ShardLayout
 from services.store.migrations import migrations
-from services.store.shards import OF_ALL_SITES, Shards
 
 SCHEMA = [statement for one in migrations() for statement in one.statements]
 SHARDS = Shards("luot", "stats")

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.api.stats.filters import FILTERED, Filter, Property, parse
-from services.api.stats.queries_columns import fitting
-from services.api.stats.site_query import filters_of, values_of
-from services.api.stats.spans import (
+from services.api.stats.grammar.filters import FILTERED, Filter, Property, parse
+from services.api.stats.grammar.site_query import filters_of, values_of
+from services.api.stats.periods.spans import (
     QUARTER_MS,
     Interval,
     Period,
@@ -21,10 +20,11 @@ from services.api.stats.spans import (
     joined,
     span_of,
 )
+from services.api.stats.queries.columns import fitting
 from services.http.errors import ApiError
 from services.model.calendar import to_day
 from services.model.site import Site
-from services.store.parameters import bind
+from services.store.drivers.parameters import bind
 
 TEXT = some.text(
     some.characters(codec="utf-8", exclude_categories=["Cs"]) | some.sampled_from("\\;|*=!%_' "),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.api.stats.turns import NoTurnError, Turns
+from services.api.stats.readers.turns import NoTurnError, Turns
 
 PATIENT = 60.0
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.stats.spans import QUARTER_MS, Span, hours_of
+from services.api.stats.periods.spans import QUARTER_MS, Span, hours_of
 from services.model.calendar import local_day, to_date
 from services.model.site import Site
 from services.model.time_zone import planned

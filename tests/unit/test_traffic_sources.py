@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.api.stats.filters import parse
-from services.api.stats.queries_sources import channel, name
-from services.api.stats.traffic_sources import Channel, traffic_sources
+from services.api.stats.grammar.filters import parse
+from services.api.stats.grammar.traffic_sources import Channel, traffic_sources
+from services.api.stats.queries.sources import channel, name
 from services.http.errors import ApiError
 from services.widget import esbuild
 from tests import require

@@ -9,8 +9,8 @@ from services.aggregator.kernel.fold import KernelFolded
 from services.aggregator.kernel.library import Library, array_of, checked
 from services.aggregator.rows import ChangedRows, HeldRows
 from services.model.calendar import Grain
-from services.store import counters
-from services.store.counters import ABSENT, CounterKey
+from services.store.counts import counters
+from services.store.counts.counters import ABSENT, CounterKey
 from services.store.interface import Store
 from services.store.native_column import NativeColumn, UnwritableError
 

@@ -18,9 +18,9 @@ from services.state.access_version import AccessVersion
 from services.state.errors import StateError
 from services.state.send_tokens import PublishedTokens, SendTokens
 from services.state.state import State
-from services.store.accounts import TOKENS, USERS
-from services.store.groups import GROUPS
 from services.store.interface import Store, StoreError
+from services.store.records.accounts import TOKENS, USERS
+from services.store.records.groups import GROUPS
 
 CHECK_SECONDS = 0.5
 """How often the shared version is compared."""

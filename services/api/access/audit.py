@@ -10,8 +10,8 @@ import msgspec
 
 from services.api.access.principal import Principal
 from services.http.errors import unavailable
-from services.store import audit as log
 from services.store.interface import Store, StoreError
+from services.store.records import audit as log
 
 Fields = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ from services.api.access.route import Who, admin_router, needs
 from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
 from services.model.account import ALL_SITES, Role
-from services.store import audit
 from services.store.interface import Store, StoreError
+from services.store.records import audit
 
 MAX_ENTRIES = 500
 

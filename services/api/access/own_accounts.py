@@ -12,8 +12,8 @@ from services.http.errors import unavailable
 from services.model.account import User
 from services.state.errors import StateError
 from services.state.sessions import ListedSession, session_id
-from services.store import audit
 from services.store.interface import Store, StoreError
+from services.store.records import audit
 
 _LOOKED_AT = 100
 

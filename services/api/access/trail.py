@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from services.api.access.audit import Audit, Fields
-from services.store.audit import AuditEntry
 from services.store.interface import StoreError
+from services.store.records.audit import AuditEntry
 
 UNKNOWN = "(unknown)"
 """Who did it, where nobody has proved who they are."""

@@ -13,8 +13,8 @@ from services.api.counter.reading import TOTAL, PageReading, Rows
 from services.model.calendar import Grain
 from services.model.site import Site
 from services.state.state import State
-from services.store import corrections, returned_views
-from services.store.corrections import Taken
+from services.store.counts import corrections, returned_views
+from services.store.counts.corrections import Taken
 from services.store.interface import Store
 
 PageKey = tuple[str, str]

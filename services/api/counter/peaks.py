@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from services.api.counter import queries
 from services.api.counter.cache import StaleIfErrorCache
 from services.api.counter.queries import OnlinePeak
-from services.store import peaks
+from services.store.counts import peaks
 from services.store.interface import Store
 
 RECOUNT_SECONDS = 60.0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from services.api.counter.periods import Key
 from services.model.calendar import Grain, period_start, to_date, to_day
-from services.store import corrections
+from services.store.counts import corrections
 from services.store.interface import Store
 
 _GRAINS = {grain.value: grain for grain in Grain}

@@ -8,9 +8,9 @@ from services.model.calendar import EPOCH, to_date
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH
 from services.model.page_aliases import PageAlias, PageAliases
 from services.model.site import ANY_TEXT
-from services.store import corrections
+from services.store.counts import corrections
+from services.store.counts.page_aliases import page_column
 from services.store.interface import Store
-from services.store.page_aliases import page_column
 
 # Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
 # requested days. What corrections subtract, views that were under `(other)`, and opening balances

@@ -18,8 +18,8 @@ from services.api.counter.reading import Reading, Rows
 from services.model.calendar import Grain, period_start, previous_month, to_date
 from services.model.site import Metric, Site
 from services.state.state import State
-from services.store import corrections
-from services.store.corrections import Taken
+from services.store.counts import corrections
+from services.store.counts.corrections import Taken
 from services.store.interface import Store
 
 ITEMS_A_YIELD = 16

@@ -20,8 +20,8 @@ from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.page_aliases import PageAlias
 from services.model.site import ANY_HOST, ANY_TEXT, Site
 from services.runtime.bounded import size_of
-from services.store import title_runs, titles
 from services.store.interface import Store
+from services.store.records import title_runs, titles
 
 PATH = "/api/top/{site}"
 MAX_LIMIT = 50

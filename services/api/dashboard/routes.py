@@ -4,44 +4,40 @@ from collections.abc import Callable
 
 from starlette.routing import BaseRoute
 
-from services.api.dashboard import (
+from services.api.dashboard.accounts import (
     account_page,
-    alerts_page,
-    annotations_page,
-    assets,
     audit_page,
-    balances_file,
-    balances_page,
-    corrections_page,
-    export,
-    group_form,
-    groups_page,
-    imports_page,
     outside_pages,
-    report_mail_page,
-    report_page,
-    rows_page,
     second_factor_page,
     session_pages,
-    sharing_page,
-    shown_pages,
-    site_form,
-    site_page,
-    sites_page,
-    titles_file,
-    titles_page,
     tokens_page,
     users_page,
 )
-from services.api.dashboard.account_page import ACCOUNT
-from services.api.dashboard.dependencies import Dependencies
-from services.api.dashboard.group_form import NEW_GROUP
-from services.api.dashboard.groups_page import GROUPS, PUBLIC_GROUPS
-from services.api.dashboard.page_request import HOME
-from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
-from services.api.dashboard.shown_pages import PUBLIC
-from services.api.dashboard.tokens_page import TOKENS
-from services.api.dashboard.users_page import USERS
+from services.api.dashboard.accounts.account_page import ACCOUNT
+from services.api.dashboard.accounts.tokens_page import TOKENS
+from services.api.dashboard.accounts.users_page import USERS
+from services.api.dashboard.management import (
+    alerts_page,
+    annotations_page,
+    balances_file,
+    balances_page,
+    corrections_page,
+    imports_page,
+    sharing_page,
+    site_form,
+    titles_file,
+    titles_page,
+)
+from services.api.dashboard.reports import mail_page, report_page
+from services.api.dashboard.requests import assets
+from services.api.dashboard.requests.dependencies import Dependencies
+from services.api.dashboard.requests.page_request import HOME
+from services.api.dashboard.requests.routing import SECOND_FACTOR, SIGN_IN, Pages
+from services.api.dashboard.sites import group_form, groups_page, sites_page
+from services.api.dashboard.sites.group_form import NEW_GROUP
+from services.api.dashboard.sites.groups_page import GROUPS, PUBLIC_GROUPS
+from services.api.dashboard.traffic import export, rows_page, shown_pages, site_page
+from services.api.dashboard.traffic.shown_pages import PUBLIC
 from services.api.sites.shares.routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
@@ -88,10 +84,10 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{GROUP}/report", report_page.report, Role.VIEWER)
     pages.add(f"{GROUP}/report.xlsx", report_page.xlsx, Role.VIEWER)
     for mail in (REPORT_MAIL, f"{GROUP}/report/mail"):
-        pages.add(mail, report_mail_page.schedules, Role.EDITOR)
-        pages.add(mail, report_mail_page.add, Role.EDITOR, "POST")
-        pages.add(f"{mail}/test", report_mail_page.test, Role.OWNER, "POST")
-        pages.add(f"{mail}/{{id}}/remove", report_mail_page.remove, Role.EDITOR, "POST")
+        pages.add(mail, mail_page.schedules, Role.EDITOR)
+        pages.add(mail, mail_page.add, Role.EDITOR, "POST")
+        pages.add(f"{mail}/test", mail_page.test, Role.OWNER, "POST")
+        pages.add(f"{mail}/{{id}}/remove", mail_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")

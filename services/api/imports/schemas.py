@@ -10,7 +10,7 @@ from services.api.imports.undo import UndoPreview
 from services.api.sites.corrections.schemas import ChangeOut
 from services.model.calendar import to_date
 from services.model.site import Metric
-from services.store.imports import Import, ImportState
+from services.store.records.imports import Import, ImportState
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"

@@ -14,10 +14,10 @@ from services.log.import_log import ImportLog, ImportOutcome, ImportProgress
 from services.model.calendar import Grain, period_end, to_date
 from services.model.hosts import fold
 from services.model.site import Site
-from services.store import balances as ledger
-from services.store import imports as register
-from services.store.imports import MAX_GENERATION, Import, ImportState
 from services.store.interface import Store, StoreError
+from services.store.records import balances as ledger
+from services.store.records import imports as register
+from services.store.records.imports import MAX_GENERATION, Import, ImportState
 
 OVERLAP_MS = 60_000
 """Servers log a request when it ends, so that consecutive files overlap a little."""

@@ -24,7 +24,7 @@ from services.api.imports.undone_visitors import visitors_of
 from services.api.sites.corrections import preview
 from services.api.sites.corrections.change import Change
 from services.api.sites.corrections.preview import PublicPreview
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError, shown, unavailable
 from services.log.import_log import ImportLog
 from services.log.import_names import import_producer
@@ -35,13 +35,13 @@ from services.state.correction_lock import renewed_correction_lock
 from services.state.errors import StateError
 from services.state.lock import StateLock
 from services.state.state import State
-from services.store import corrections as ledger
-from services.store import import_counts
-from services.store import imports as register
-from services.store.corrections import WHOLE_SITE, Correction, Taken
-from services.store.import_counts import ImportedDay
-from services.store.imports import Import, ImportState
+from services.store.counts import corrections as ledger
+from services.store.counts import import_counts
+from services.store.counts.corrections import WHOLE_SITE, Correction, Taken
+from services.store.counts.import_counts import ImportedDay
 from services.store.interface import Store, StoreError
+from services.store.records import imports as register
+from services.store.records.imports import Import, ImportState
 
 COUNTED_SECONDS = 5.0
 """How long one request waits for the aggregator; the next one goes on waiting."""

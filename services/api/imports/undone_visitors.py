@@ -11,12 +11,14 @@ from services.api.counter import queries as counter_queries
 from services.api.sites.corrections import queries_corrections
 from services.api.sites.corrections.change import days_held
 from services.api.sites.corrections.queries_corrections import Selection
-from services.api.stats import queries_coverage, queries_hits, snapshot
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Span
+from services.api.stats.periods import snapshot
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Span
+from services.api.stats.queries import coverage as queries_coverage
+from services.api.stats.queries import hits
 from services.model.calendar import Grain, period_start
-from services.store.corrections import active
-from services.store.import_counts import POSITIONS, ImportedDay
+from services.store.counts.corrections import active
+from services.store.counts.import_counts import POSITIONS, ImportedDay
 from services.store.interface import Store
 
 
@@ -39,7 +41,7 @@ async def _of_month(
     coverage = await queries_coverage.coverage_of(store, site, span, counted)
     bare = coverage._replace(taken=(), moved=())
     others = [row for row in active(counted.ledger) if row.touches(*span)]
-    parameters = queries_hits.days(site, span) | {"producer": producer}
+    parameters = hits.days(site, span) | {"producer": producer}
     selection = Selection(bare, others, f"position IN ({POSITIONS})", parameters)
     covered = await days_held(store, coverage, counted)
     seen = await queries_corrections.visitors(store, selection, gives_back=False) if covered else {}

@@ -23,10 +23,10 @@ from services.log.import_log import ImportLog
 from services.state import erased
 from services.state.errors import StateError
 from services.state.state import State
-from services.store import erasures
-from services.store import imports as register
-from services.store.erasures import Erasure, ErasureState, KeptCounts
+from services.store.counts import erasures
+from services.store.counts.erasures import Erasure, ErasureState, KeptCounts
 from services.store.interface import Store, StoreError
+from services.store.records import imports as register
 
 PERIOD_SECONDS = 10.0
 FIRST_SECONDS = 1.0

@@ -16,8 +16,8 @@ from services.http.errors import bad_request, shown
 from services.model.account import Role
 from services.model.calendar import Grain, to_day
 from services.model.site import Site
-from services.store import exports
-from services.store.exports import HitKey, PeriodKey
+from services.store.dumps import exports
+from services.store.dumps.exports import HitKey, PeriodKey
 from services.store.interface import Limits, Store
 
 NEXT = "X-Luot-Next"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.log.interface import Log
 from services.model.calendar import Grain
 from services.model.partition import partition_of
-from services.store import counters, hits, import_counts
+from services.store.counts import counters, hits, import_counts
 from services.store.interface import Store
 
 REMEMBERED_DAYS = 31

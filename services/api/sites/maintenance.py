@@ -19,8 +19,8 @@ from services.doctor import run
 from services.embedded.stores import Stores
 from services.http.errors import unavailable
 from services.model.account import Role
-from services.store import last_done
 from services.store.interface import StoreError
+from services.store.meta import last_done
 
 _MEDIA_TYPE = "application/vnd.luot.backup"
 

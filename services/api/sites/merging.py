@@ -1,7 +1,8 @@
 """Merges sites, for two portals that become one, and splits them again.
 
 Each is counted and kept as before. They are added up when read (`services/api/counter/merged.py`,
-`services/api/stats/reader.py`), so the sum includes all previous years, and splitting is exact.
+`services/api/stats/readers/reader.py`), so the sum includes all previous years, and splitting is
+exact.
 """
 
 import time

@@ -17,7 +17,7 @@ from services.http.errors import bad_request
 from services.model.account import Role
 from services.model.calendar import to_day
 from services.model.site import Site
-from services.store import returned_views
+from services.store.counts import returned_views
 from services.store.interface import Limits, Store
 
 MOST_PAGES = 1_000

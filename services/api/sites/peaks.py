@@ -20,9 +20,9 @@ from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role
 from services.model.calendar import to_date, to_day
 from services.model.site import Site
-from services.store import peaks
+from services.store.counts import peaks
+from services.store.counts.peaks import PeakReset
 from services.store.interface import Store, StoreError
-from services.store.peaks import PeakReset
 
 T = TypeVar("T")
 

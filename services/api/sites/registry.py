@@ -18,10 +18,10 @@ from services.state.errors import StateError
 from services.state.last_shown import ShownNumbers
 from services.state.sites import PublishedSites, SiteReaders
 from services.state.state import State
-from services.store import erasures
-from services.store import sites as repository
+from services.store.counts import erasures
 from services.store.interface import Store, StoreError
-from services.store.sites import RemovedSite
+from services.store.records import sites as repository
+from services.store.records.sites import RemovedSite
 
 REFRESH_SECONDS = 5.0
 _POLL_SECONDS = 0.1

@@ -26,7 +26,7 @@ from services.model.site import (
 )
 from services.model.time_zone import ZoneChange, planned
 from services.store.interface import StoreError
-from services.store.sites import RemovedSite
+from services.store.records.sites import RemovedSite
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from services.model.calendar import Grain
 from services.model.site import Site
-from services.store import counters
-from services.store.counters import CounterKey
+from services.store.counts import counters
+from services.store.counts.counters import CounterKey
 from services.store.interface import Store
 
 WEEK_DAYS = 7

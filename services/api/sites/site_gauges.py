@@ -17,8 +17,8 @@ from services.log.interface import Log
 from services.model.calendar import Grain, period_start
 from services.model.site import Site
 from services.state.state import State
-from services.store import counters as rows
-from services.store.counters import CounterKey
+from services.store.counts import counters as rows
+from services.store.counts.counters import CounterKey
 from services.store.interface import Store, StoreError
 
 FIRST_SECONDS = 2.0

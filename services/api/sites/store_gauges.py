@@ -5,8 +5,8 @@ import logging
 
 from services.api import metrics
 from services.runtime.metric_kinds import LateGauge
-from services.store import last_done, server_info
 from services.store.interface import Store, StoreError
+from services.store.meta import last_done, server_info
 
 FIRST_SECONDS = 2.0
 """The delay before the first measurement, so as not to slow down the start."""

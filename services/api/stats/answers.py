@@ -7,8 +7,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.stats.measures import Measure, Value, change
-from services.api.stats.results import Row, StatsResult
+from services.api.stats.grammar.measures import Measure, Value, change
+from services.api.stats.readers.results import Row, StatsResult
 
 CSV = "text/csv"
 JSON = "application/json"

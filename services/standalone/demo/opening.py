@@ -10,9 +10,9 @@ from services.model.display import Display, Format, Preset
 from services.model.lines import PERIODS, Line
 from services.model.site import ANY_HOST, Metric, Site
 from services.standalone.demo.portals import INDEX
-from services.store import balances, sites
-from services.store.balances import BalanceEntry
 from services.store.interface import Store
+from services.store.records import balances, sites
+from services.store.records.balances import BalanceEntry
 
 AUTHOR = "luot up"
 REASON = "what the old counter of this demo portal showed"

@@ -6,7 +6,7 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 
-from services.store.clickhouse import ClickHouseStore
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import StoreError
 from tests.chaos import faults
 from tests.chaos.shards.world import ShardsWorld

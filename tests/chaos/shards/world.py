@@ -4,8 +4,9 @@ import asyncio
 import time
 from pathlib import Path
 
-from services.store import drift, replication
-from services.store.clickhouse import ClickHouseStore
+from services.store.cluster import replication
+from services.store.counts import drift
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import StoreError
 from services.store.open import open_whole
 from tests.chaos.world import OURS, PARTITIONS, Luot, World

@@ -16,10 +16,10 @@ from services.api.counter import cache
 from services.api.settings import ApiSettings
 from services.state import last_shown, online
 from services.state.state import State
-from services.store import sites
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.integration.api.world import HANOI, SITE, TOKEN, Clock, serving
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.clickhouse import ClickHouseServer

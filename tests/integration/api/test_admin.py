@@ -16,8 +16,8 @@ from services.model.site import Site
 from services.state import keys
 from services.state.sites import PublishedSites
 from services.state.state import State
-from services.store import sites
 from services.store.interface import Store
+from services.store.records import sites
 from tests.integration.api.world import HANOI, SITE, TOKEN, Clock, serving, write_counter
 
 AHEAD, BEHIND = "Pacific/Kiritimati", "Pacific/Pago_Pago"

@@ -23,9 +23,10 @@ from services.model.calendar import to_day
 from services.model.partition import partition_of
 from services.state import keys as state_keys
 from services.state.state import State
-from services.store import alerts, import_counts
-from services.store.alerts import AlertEvent
+from services.store.counts import import_counts
 from services.store.interface import Store, StoreUnavailableError
+from services.store.records import alerts
+from services.store.records.alerts import AlertEvent
 from tests.integration.api.people import ADMIN, audit
 from tests.integration.api.world import (
     EITHER_STORE,

@@ -13,8 +13,8 @@ from services.api.app import Api
 from services.model.hit import Hit, Visit
 from services.model.kept_apart import Apart, name_of
 from services.model.site import Site
-from services.store import sites
 from services.store.interface import Store
+from services.store.records import sites
 from tests.integration.api.people import ADMIN, add_user, browser
 from tests.integration.api.taken_back import TODAY, at, count, view
 from tests.integration.api.world import EITHER_STORE, SITE

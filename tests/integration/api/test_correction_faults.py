@@ -13,8 +13,8 @@ from services.api.settings import ApiSettings
 from services.model.calendar import to_day
 from services.state import keys
 from services.state.state import State
-from services.store import corrections as ledger
-from services.store import hits as raw_hits
+from services.store.counts import corrections as ledger
+from services.store.counts import hits as raw_hits
 from services.store.interface import Store, StoreUnavailableError
 from tests.integration.api.people import ADMIN, audit
 from tests.integration.api.taken_back import (

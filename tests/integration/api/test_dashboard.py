@@ -8,8 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from services.api.app import Api
-from services.api.stats.reader import LIMITS
-from services.api.stats.readers import Audience, StatsReaders
+from services.api.stats.readers.callers import Audience, StatsReaders
+from services.api.stats.readers.reader import LIMITS
 from services.model.site import Site
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.state.state import State

@@ -11,10 +11,10 @@ import pytest
 from services.api.app import Api
 from services.model.calendar import EPOCH
 from services.model.display import Display, Lang
-from services.store import sites
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.integration.api import changes
 from tests.integration.api.world import SITE, Clock, opened, write_balance, write_counter
 from tests.servers.clickhouse import ClickHouseServer

@@ -13,7 +13,7 @@ import pytest
 
 from services.model.calendar import to_day
 from services.model.hit import OTHER_PATH
-from services.store import returned_views
+from services.store.counts import returned_views
 from services.store.interface import Store
 from tests.integration.api.people import ADMIN
 from tests.integration.api.taken_back import at, count, traffic, view

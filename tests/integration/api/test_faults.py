@@ -10,9 +10,9 @@ from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.model.calendar import EPOCH
 from services.state import keys
-from services.store import sites
 from services.store.migrations import SchemaError, migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.integration.api.world import SITE, TOKEN, Clock, serving, write_counter
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer

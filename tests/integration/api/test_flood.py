@@ -16,8 +16,8 @@ from services.api.settings import ApiSettings
 from services.model.calendar import EPOCH
 from services.model.site import Site
 from services.state.state import State
-from services.store import sites
 from services.store.interface import Row, Store
+from services.store.records import sites
 from tests.integration.api.world import serving, write_counter
 
 INVENTED = 2000

@@ -16,8 +16,9 @@ from services.api.sites.site_gauges import SiteGauges
 from services.log.redis import entry_ids
 from services.state.online import OnlineCounts
 from services.state.state import State
-from services.store import last_done, sites
 from services.store.interface import Store, StoreUnavailableError
+from services.store.meta import last_done
+from services.store.records import sites
 from tests.integration.api import changes
 from tests.integration.api.world import EITHER_STORE, HANOI, SITE, Clock, write_counter
 

@@ -20,9 +20,9 @@ from services.model.group import Group
 from services.state.access_version import AccessVersion
 from services.state.send_tokens import SendTokens
 from services.state.state import State
-from services.store.accounts import USERS
-from services.store.groups import GROUPS
 from services.store.interface import Store
+from services.store.records.accounts import USERS
+from services.store.records.groups import GROUPS
 from tests.integration.api.people import ADMIN, add_user, audit, browser
 from tests.integration.api.world import TOKEN, Clock, serving
 from tests.servers.redis import RedisServer

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from services.model.group import Group
-from services.store.groups import GROUPS
 from services.store.interface import Store
+from services.store.records.groups import GROUPS
 from tests.integration.api.people import ADMIN, audit
 from tests.integration.api.world import EITHER_STORE, Clock
 

@@ -19,9 +19,9 @@ from services.model.calendar import local_day
 from services.model.hit import Hit, Visit
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.state import keys as state_keys
-from services.store import import_counts
-from services.store import imports as register
+from services.store.counts import import_counts
 from services.store.interface import Store
+from services.store.records import imports as register
 from tests.integration.api.people import add_user, browser
 from tests.integration.api.world import HANOI, SITE, TOKEN, Clock, write_balance
 

@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.model.calendar import EPOCH
-from services.store import sites
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.chaos.world import Disk
 from tests.integration.api.world import SITE, TOKEN, Clock, OpenApi, opened, write_counter
 from tests.require import missing

@@ -15,9 +15,9 @@ from yarl import URL
 
 from services.model.calendar import EPOCH, to_day
 from services.state import keys
-from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.integration.api.world import SITE, write_counter
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.memory import peak

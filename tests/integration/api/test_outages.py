@@ -20,9 +20,9 @@ from services.model.calendar import EPOCH
 from services.state import keys
 from services.state.last_shown import MAX_PAGES
 from services.state.state import State
-from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from services.store.records import sites
 from tests.chaos.proxy import Proxy
 from tests.integration.api.world import (
     HANOI,

@@ -8,7 +8,7 @@ import pytest
 
 from services.api.app import Api
 from services.model.calendar import to_day
-from services.store import peaks
+from services.store.counts import peaks
 from services.store.interface import Store
 from tests.integration.api import changes
 from tests.integration.api.people import ADMIN, audit

@@ -12,7 +12,7 @@ from services.api.counter.reader import HISTORY_SECONDS, PAST_SECONDS, CounterRe
 from services.model.calendar import Grain, period_start, to_day
 from services.model.site import Metric
 from services.state.state import State
-from services.store import counters, hits
+from services.store.counts import counters, hits
 from services.store.interface import Row, Store
 from tests.integration.api.world import SITE
 from tests.servers.redis import RedisServer

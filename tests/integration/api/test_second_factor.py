@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from services.api.access.codes import RECOVERY_CODES, STEP_SECONDS
 from services.api.access.throttle import CODE_LIMITS
-from services.store.accounts import USERS
 from services.store.interface import Store
+from services.store.records.accounts import USERS
 from tests.integration.api.people import (
     ADMIN,
     PASSWORD,

@@ -12,8 +12,9 @@ from services.api.settings import ApiSettings
 from services.api.sites.annotations import service as annotations
 from services.api.sites.shares import service as shares
 from services.state.state import State
-from services.store import erasures, share_links
+from services.store.counts import erasures
 from services.store.interface import Store
+from services.store.records import share_links
 from tests.integration.api.people import ADMIN, add_user, audit, browser
 from tests.integration.api.world import (
     EITHER_STORE,

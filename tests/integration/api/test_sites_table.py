@@ -9,12 +9,12 @@ import openpyxl
 import pytest
 import pytest_asyncio
 
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.measures import change as change_of
 from services.api.stats.many import queries_many
-from services.api.stats.measures import Measure
-from services.api.stats.measures import change as change_of
-from services.api.stats.spans import Span
+from services.api.stats.periods.spans import Span
 from services.model.calendar import EPOCH
-from services.store import counters, hits
+from services.store.counts import counters, hits
 from services.store.interface import Store, StoreUnavailableError
 from tests.integration.api.people import ADMIN, add_user, browser
 from tests.integration.api.taken_back import TODAY, at, count, take_back, traffic, view

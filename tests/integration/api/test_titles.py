@@ -13,8 +13,9 @@ from msgspec import structs
 
 from services.api.app import Api
 from services.model.calendar import to_day
-from services.store import erasures, sites
+from services.store.counts import erasures
 from services.store.interface import Store
+from services.store.records import sites
 from tests.integration.api.people import ADMIN, add_user, audit, browser
 from tests.integration.api.world import (
     EITHER_STORE,

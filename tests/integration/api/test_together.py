@@ -24,8 +24,8 @@ from services.model.site import Metric, Site
 from services.state import keys
 from services.state.changes import Notice
 from services.state.state import State
-from services.store import sites
 from services.store.interface import Row, Store, StoreUnavailableError
+from services.store.records import sites
 from tests.integration.api import changes
 from tests.integration.api.world import (
     TOKEN,

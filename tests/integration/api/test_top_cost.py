@@ -6,7 +6,7 @@ import pytest
 
 from services.api.counter import queries_top
 from services.model.calendar import to_day
-from services.store import counters
+from services.store.counts import counters
 from services.store.interface import Store
 
 TODAY = to_day(date(2024, 1, 3))

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from services.store import audit as log
 from services.store.interface import Store
+from services.store.records import audit as log
 from tests.integration.api.people import (
     ADMIN,
     PASSWORD,

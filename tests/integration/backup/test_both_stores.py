@@ -11,10 +11,10 @@ import pytest
 from services.backup.folder import FolderWriter
 from services.model.calendar import local_day
 from services.model.hit import Hit
-from services.store import portable
+from services.store.dumps import portable
+from services.store.dumps.portable import End, Piece
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
-from services.store.portable import End, Piece
 from tests.integration.backup.world import (
     DAY_MS,
     PARTITIONS,

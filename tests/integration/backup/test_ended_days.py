@@ -9,21 +9,22 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from services.api.stats import ending, queries_coverage
-from services.api.stats.filters import Property
-from services.api.stats.measures import LENGTHS, Measure
-from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.spans import Interval, Span
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import LENGTHS, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.periods.spans import Interval, Span
+from services.api.stats.queries import coverage
+from services.api.stats.readers import ending
+from services.api.stats.readers.reader import StatsReader
 from services.backup.folder import FolderWriter
 from services.model.calendar import day_start_ms
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import portable
+from services.store.dumps import portable
+from services.store.dumps.portable import Begin, End, Piece
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
-from services.store.portable import Begin, End, Piece
 from tests.integration.backup.world import PARTITIONS, done, manifest, where
 from tests.integration.stats import history
 from tests.servers.redis import RedisServer
@@ -117,7 +118,7 @@ async def save_as_before(store: Store, folder: Path) -> None:
 def test_a_restored_store_answers_as_the_one_that_was_backed_up(
     server_url: str, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries_coverage, "LEAST_VIEWS", 1)
+    monkeypatch.setattr(coverage, "LEAST_VIEWS", 1)
     at(server_url, fill)
     meant = at(server_url, answers)
     assert at(server_url, answers) == meant

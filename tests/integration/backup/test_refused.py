@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.store.clickhouse import ClickHouseStore
+from services.store.drivers.clickhouse import ClickHouseStore
 from services.store.interface import StoreUnavailableError
 from services.store.open import open_store
 from tests.integration.backup.world import (

@@ -8,8 +8,9 @@ import pytest
 
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
-from services.store import audit, returned_views
+from services.store.counts import returned_views
 from services.store.open import open_store
+from services.store.records import audit
 from tests.integration.backup.world import (
     ZONE,
     Books,

@@ -8,9 +8,9 @@ from services.api.sites.registry import Registry
 from services.model.account import Role, Token
 from services.state.send_tokens import PublishedTokens, SendTokens
 from services.state.state import State
-from services.store.accounts import TOKENS
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.store.records.accounts import TOKENS
 from tests.integration.backup.world import PARTITIONS, done, where
 from tests.servers.redis import RedisServer
 

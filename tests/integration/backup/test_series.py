@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.store import last_done
+from services.store.meta import last_done
 from services.store.open import open_store
 from tests.integration.backup.world import (
     ROOT,

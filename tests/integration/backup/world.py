@@ -28,27 +28,27 @@ from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import (
+from services.store.counts import drift
+from services.store.counts.drift import Difference
+from services.store.dumps import portable
+from services.store.dumps.portable import Fingerprint, Piece
+from services.store.interface import Store
+from services.store.open import open_store
+from services.store.records import (
     alerts,
     annotations,
-    drift,
-    portable,
     report_schedules,
     share_links,
     sites,
     title_runs,
     titles,
 )
-from services.store.alerts import AlertEvent, AlertRule
-from services.store.annotations import Annotation
-from services.store.drift import Difference
-from services.store.interface import Store
-from services.store.open import open_store
-from services.store.portable import Fingerprint, Piece
-from services.store.report_schedules import ReportSchedule, ReportSending
-from services.store.share_links import ShareLink
-from services.store.title_runs import TitlePlan, TitleRun
-from services.store.titles import PageTitle
+from services.store.records.alerts import AlertEvent, AlertRule
+from services.store.records.annotations import Annotation
+from services.store.records.report_schedules import ReportSchedule, ReportSending
+from services.store.records.share_links import ShareLink
+from services.store.records.title_runs import TitlePlan, TitleRun
+from services.store.records.titles import PageTitle
 from tests.noon import zone_at_noon
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service

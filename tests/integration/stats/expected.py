@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.api.stats.measures import APART, Measure
+from services.api.stats.grammar.measures import APART, Measure
 from services.model.hit import Hit
 
 HALF_HOUR_MS = 30 * 60 * 1000

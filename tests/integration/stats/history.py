@@ -14,9 +14,9 @@ from services.model.calendar import Grain, day_start_ms, period_start, to_day
 from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.model.site import Site
-from services.store import sites
 from services.store.interface import Store
 from services.store.migrations import migrate
+from services.store.records import sites
 
 FIRST, LAST = to_day(date(2022, 1, 1)), to_day(date(2024, 12, 31))
 MINUTE = 60_000

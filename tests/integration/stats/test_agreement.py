@@ -14,20 +14,20 @@ import httpx
 import pytest
 
 from services.aggregator.flush import COLUMNS as COLUMNS_OF_HITS
-from services.api.stats.filters import Property, parse
+from services.api.stats.grammar.filters import Property, parse
+from services.api.stats.grammar.measures import LENGTHS, Measure
+from services.api.stats.grammar.names import written
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.site_query import CHARTED, SiteQuery
+from services.api.stats.grammar.traffic_sources import Channel, traffic_sources
 from services.api.stats.many.many_sites import read_many
-from services.api.stats.measures import LENGTHS, Measure
-from services.api.stats.names import written
-from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.site_query import CHARTED, SiteQuery
-from services.api.stats.spans import Interval, Span
-from services.api.stats.traffic_sources import Channel, traffic_sources
+from services.api.stats.periods.spans import Interval, Span
+from services.api.stats.readers.reader import StatsReader
 from services.log.redis import entry_ids
 from services.model.calendar import day_start_ms, to_date, to_day, week_start
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import hits as raw_hits
+from services.store.counts import hits as raw_hits
 from services.store.interface import Store
 from tests.integration.api.world import Clock
 from tests.integration.stats import history

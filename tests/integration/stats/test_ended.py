@@ -8,18 +8,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.api.stats import ending, queries_coverage
-from services.api.stats.filters import Property, parse
-from services.api.stats.measures import LENGTHS, Measure
-from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.spans import Interval, Span
+from services.api.stats.grammar.filters import Property, parse
+from services.api.stats.grammar.measures import LENGTHS, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.periods.spans import Interval, Span
+from services.api.stats.queries import coverage
+from services.api.stats.readers import ending
+from services.api.stats.readers.reader import StatsReader
 from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import corrections, erasures
-from services.store import hits as raw_hits
-from services.store.corrections import Correction
+from services.store.counts import corrections, erasures
+from services.store.counts import hits as raw_hits
+from services.store.counts.corrections import Correction
 from services.store.interface import Store
 from tests.integration.stats import history
 from tests.patience import rounds
@@ -80,7 +81,7 @@ class World:
     async def ended(self) -> set[int]:
         """Return the days of which the visits need not be put together."""
         counted = await self.reader.snapshot(SITE, DAYS)
-        found = await queries_coverage.found(self.store, SITE.kept_as, DAYS, counted)
+        found = await coverage.found(self.store, SITE.kept_as, DAYS, counted)
         return set(found.coverage.ended)
 
     async def together(self) -> set[int]:
@@ -94,9 +95,9 @@ class World:
         """Ask both ways: lengths of each day and exit pages, or the `whole` of it."""
         ask = self._answers if whole else self._first_answers
         answers = await ask(self.reader)
-        self._patch.setattr(queries_coverage, "LEAST_VIEWS", 10**9)
+        self._patch.setattr(coverage, "LEAST_VIEWS", 10**9)
         assert answers == await ask(self.raw)
-        self._patch.setattr(queries_coverage, "LEAST_VIEWS", 1)
+        self._patch.setattr(coverage, "LEAST_VIEWS", 1)
 
     async def _first_answers(self, reader: StatsReader) -> list[Any]:
         asked = StatsQuery(SITE, DAYS, (Measure.VISITS, *sorted(LENGTHS)))
@@ -145,7 +146,7 @@ async def merged(store: Store) -> None:
 async def test_they_say_what_raw_hits_say_until_these_change(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries_coverage, "LEAST_VIEWS", 1)
+    monkeypatch.setattr(coverage, "LEAST_VIEWS", 1)
     monkeypatch.setattr(ending, "VIEWS_AT_ONCE", 300)
     hits, every = made_up(DAYS), set(range(DAYS.first, DAYS.last + 1))
     await history.flush(store, hits)

@@ -15,15 +15,15 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.stats.answers import prefers_csv, table
-from services.api.stats.filters import Property
-from services.api.stats.measures import Measure, change
-from services.api.stats.readers import Audience, StatsReaders
-from services.api.stats.traffic_sources import traffic_sources
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Measure, change
+from services.api.stats.grammar.traffic_sources import traffic_sources
+from services.api.stats.readers.callers import Audience, StatsReaders
 from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.hit import Hit
 from services.model.site import Site
 from services.state import keys
-from services.store import hits as repository
+from services.store.counts import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.api import changes
 from tests.integration.api.world import Clock
@@ -434,7 +434,7 @@ async def test_who_waits_too_long_for_a_turn_is_told(
     running = api._running
     assert running is not None
     turns = running.stats.readers._readers[Audience.OWNERS]._turns
-    monkeypatch.setattr("services.api.stats.reader.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("services.api.stats.readers.reader.WAIT_SECONDS", 0.01)
     async with turns.turn("a", 60), turns.turn("b", 60):
         busy = await ask(client, "aggregate")
         assert busy.status_code == 503

@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import StatsResult
 from services.api.stats.reports.mailer import SmtpUrl
 from services.api.stats.reports.sending import ReportSender
 from services.api.stats.reports.traffic_report import TrafficReport
-from services.api.stats.results import StatsResult
 from services.http.errors import unavailable
 from services.model.display import Lang
 from services.state.state import State

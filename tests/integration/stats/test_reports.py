@@ -15,10 +15,10 @@ from msgspec import structs
 from openpyxl.utils.escape import unescape
 
 from services.api.app import Api
-from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.reader import StatsReader
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import StatsResult
 from services.api.stats.reports import queries_group
-from services.api.stats.results import StatsResult
 from services.http.errors import unavailable
 from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.page_aliases import PageAlias

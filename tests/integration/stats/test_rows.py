@@ -9,22 +9,24 @@ import httpx
 import pytest
 from msgspec import structs
 
-from services.api.stats import heat, queries_coverage, snapshot
-from services.api.stats.breakdowns import BREAKDOWNS
-from services.api.stats.filters import Property, parse
-from services.api.stats.measures import Measure
-from services.api.stats.names import written
-from services.api.stats.query import StatsQuery
-from services.api.stats.reader import StatsReader
+from services.api.stats.grammar.filters import Property, parse
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.names import written
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.panels import heat
+from services.api.stats.panels.breakdowns import BREAKDOWNS
+from services.api.stats.periods import snapshot
+from services.api.stats.periods.spans import Span
+from services.api.stats.queries import coverage
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import ROWS_A_PAGE, RowsQuery, parse_rows, section_of
 from services.api.stats.rows.search import finds, folded
-from services.api.stats.spans import Span
 from services.model.calendar import to_day
 from services.model.hit import Hit
 from services.model.page_aliases import PageAlias
 from services.model.site import Site
-from services.store import hits as raw_hits
+from services.store.counts import hits as raw_hits
 from services.store.interface import Store
 from tests.integration.stats import history
 from tests.integration.stats.expected import HALF_HOUR_MS, Seen
@@ -150,16 +152,16 @@ async def test_which_hits_there_are_is_looked_up_once_for_a_moment(
 ) -> None:
     """As the panels of a page ask: of the same days again and again."""
     moment = await snapshot.take(store, SITE.kept_as, DAYS)
-    found = await queries_coverage.found(store, SITE.kept_as, DAYS, moment)
+    found = await coverage.found(store, SITE.kept_as, DAYS, moment)
     assert set(found.held) == {day for day, (views, _) in moment.counted.items() if views}
-    assert await queries_coverage.found(store, SITE.kept_as, DAYS, moment) is found
+    assert await coverage.found(store, SITE.kept_as, DAYS, moment) is found
     month = Span(DAYS.first, DAYS.first + 30)
-    of_month = await queries_coverage.found(store, SITE.kept_as, month, moment)
+    of_month = await coverage.found(store, SITE.kept_as, month, moment)
     assert set(of_month.held) == {day for day in found.held if month.holds(day)}
     later = await snapshot.take(store, SITE.kept_as, DAYS)
-    assert await queries_coverage.found(store, SITE.kept_as, DAYS, later) is not found
-    monkeypatch.setattr(queries_coverage, "GOOD_SECONDS", -1)
-    assert await queries_coverage.found(store, SITE.kept_as, DAYS, moment) is not found
+    assert await coverage.found(store, SITE.kept_as, DAYS, later) is not found
+    monkeypatch.setattr(coverage, "GOOD_SECONDS", -1)
+    assert await coverage.found(store, SITE.kept_as, DAYS, moment) is not found
 
 
 async def test_sections_are_sums_of_their_pages(store: Store, seen: dict[str, list[Seen]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from services.api.app import Api
-from services.api.stats.breakdowns import BREAKDOWNS
+from services.api.stats.panels.breakdowns import BREAKDOWNS
 from services.api.stats.rows import panel_rows
 from tests.integration.api import changes
 from tests.integration.stats import history

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from services.api.app import Api
-from services.api.stats import snapshot
-from services.api.stats.readers import Audience, StatsReaders
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Span
+from services.api.stats.periods import snapshot
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Span
+from services.api.stats.readers.callers import Audience, StatsReaders
 from services.store.interface import Limits, Store
 from tests.integration.api.people import ADMIN, add_user, browser
 

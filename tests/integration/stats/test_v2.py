@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from services.api.app import Api
-from services.api.stats.measures import Measure, change
-from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import Row, StatsResult
-from services.api.stats.traffic_sources import traffic_sources
+from services.api.stats.grammar.measures import Measure, change
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.traffic_sources import traffic_sources
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import Row, StatsResult
 from services.model.calendar import to_day
 from services.model.hit import Hit
 from tests.integration.api import changes

@@ -12,10 +12,10 @@ from services.api.sites.alerts import queries_alerts
 from services.api.sites.alerts.judging import HourViews
 from services.api.sites.alerts.queries_alerts import RoughViews
 from services.api.sites.alerts.same_hours import HourSpan, SameHours
-from services.api.stats.measures import Measure
-from services.api.stats.query import StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.spans import Interval
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.periods.spans import Interval
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError
 from services.model.site import Site
 

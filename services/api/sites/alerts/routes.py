@@ -12,7 +12,7 @@ from services.api.sites.alerts.service import Alerts
 from services.api.sites.registry import Registry
 from services.model.account import Role
 from services.model.site import Site
-from services.store.alerts import AlertRule
+from services.store.records.alerts import AlertRule
 
 
 def router(registry: Callable[[], Registry], of: Callable[[], Alerts]) -> APIRouter:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from services.api.stats.spans import QUARTER_MS, Span, hours_of
+from services.api.stats.periods.spans import QUARTER_MS, Span, hours_of
 from services.model.site import Site
 
 HOURS = 3

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.sites.alerts.judging import LEAST_PERCENT, AlertKind
 from services.model.display import Lang
-from services.store.alerts import AlertEvent, AlertRule
+from services.store.records.alerts import AlertEvent, AlertRule
 
 MOST_HOURS = 150
 """Ten days of the hours from 7 to 22."""

@@ -12,9 +12,9 @@ from services.api.stats.reports.mailer import MailError, checked_addresses
 from services.http.errors import ApiError, Translatable, bad_request, unavailable
 from services.model.display import Lang
 from services.model.site import Site
-from services.store import alerts
-from services.store.alerts import AlertEvent, AlertRule
 from services.store.interface import Store, StoreError
+from services.store.records import alerts
+from services.store.records.alerts import AlertEvent, AlertRule
 
 SHOWN_EVENTS = 50
 SILENT_HOURS, SPIKE_PERCENT, DROP_PERCENT = 6, 200, 70

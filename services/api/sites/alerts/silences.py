@@ -9,8 +9,8 @@ from services.api.sites.last_views import LastViews
 from services.api.sites.silence import Silence, daytime_ms
 from services.log.interface import Log
 from services.model.site import Site
-from services.store.alerts import AlertEvent
 from services.store.interface import Store
+from services.store.records.alerts import AlertEvent
 
 _HOUR_MS = 3_600_000
 

@@ -15,9 +15,9 @@ from services.api import metrics
 from services.api.sites.registry import Registry
 from services.api.stats.reports.mailer import Mailer, MailError, pause_ms
 from services.model.site import Site
-from services.store import alerts
-from services.store.alerts import AlertEvent, AlertRule
 from services.store.interface import Store
+from services.store.records import alerts
+from services.store.records.alerts import AlertEvent, AlertRule
 
 OLD_MS = 2 * 86_400_000
 """Messages that could not be sent for this long are dropped."""

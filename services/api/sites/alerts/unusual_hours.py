@@ -6,7 +6,7 @@ from services.api.sites.alerts.hour_reading import HourReader
 from services.api.sites.alerts.judging import AlertKind, HourViews, begins, goes_on, may_begin
 from services.api.sites.alerts.same_hours import SameHours, same_hours
 from services.api.sites.alerts.watched import WatchedSite, ended
-from services.store.alerts import AlertEvent
+from services.store.records.alerts import AlertEvent
 
 MOST_LOOKS = 50
 """How many sites are read exactly in one round; the others wait for the next ones."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.registry import Registry
 from services.model.site import Site
-from services.store.alerts import AlertEvent, AlertRule
+from services.store.records.alerts import AlertEvent, AlertRule
 
 
 class WatchedSite(NamedTuple):

@@ -13,16 +13,16 @@ from services.api.sites.alerts.telling import AlertTeller
 from services.api.sites.alerts.unusual_hours import UnusualHours
 from services.api.sites.alerts.watched import ended, is_wanted, watched_sites
 from services.api.sites.registry import Registry
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError
 from services.log.errors import LogError
 from services.log.interface import Log
 from services.state.alert_watch import LOCK_SECONDS, alert_lock, watched_since
 from services.state.errors import StateError
 from services.state.state import State
-from services.store import alerts
-from services.store.alerts import AlertEvent, AlertRule
 from services.store.interface import Store, StoreError
+from services.store.records import alerts
+from services.store.records.alerts import AlertEvent, AlertRule
 
 ROUND_SECONDS = 300.0
 FORGOTTEN_MS = 100 * 86_400_000

@@ -20,7 +20,7 @@ from services.http.errors import bad_request
 from services.model.account import Role
 from services.model.calendar import to_date, to_day
 from services.model.site import Site
-from services.store.annotations import Annotation
+from services.store.records.annotations import Annotation
 
 COLUMNS = ("day", "text", "author")
 _OR_CSV: dict[int | str, dict[str, Any]] = {

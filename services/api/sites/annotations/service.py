@@ -11,9 +11,9 @@ from services.api.access.principal import Principal
 from services.http.errors import ApiError, Translatable, bad_request, shown, unavailable
 from services.model.calendar import to_date, to_day
 from services.model.site import Site
-from services.store import annotations
-from services.store.annotations import Annotation
 from services.store.interface import Store, StoreError
+from services.store.records import annotations
+from services.store.records.annotations import Annotation
 
 MAX_TEXT = 300
 MOST_OF_A_SITE = 2000

@@ -9,9 +9,9 @@ from services.api.sites.balances.schemas import MAX_COUNT, BalanceOut, NewEntry
 from services.http.errors import ApiError, bad_request, shown
 from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
 from services.model.site import Site
-from services.store import balances as ledger
-from services.store.balances import BalanceEntry as Entry
-from services.store.balances import LedgerLine
+from services.store.records import balances as ledger
+from services.store.records.balances import BalanceEntry as Entry
+from services.store.records.balances import LedgerLine
 
 
 def entry_of(new: NewEntry, place: int, site: Site, today: int, now_ms: int, author: str) -> Entry:

@@ -18,10 +18,10 @@ from services.api.sites.balances.table import OldNumbers, understood
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.calendar import Grain, to_date
 from services.model.site import Site
-from services.store import balances as ledger
-from services.store.balances import BalanceEntry as Entry
-from services.store.balances import LedgerLine
 from services.store.interface import Store, StoreError
+from services.store.records import balances as ledger
+from services.store.records.balances import BalanceEntry as Entry
+from services.store.records.balances import LedgerLine
 
 REVERSAL = "reversal:"
 

@@ -20,7 +20,7 @@ from services.api.sites.balances.sheet import TableRow
 from services.http.errors import ApiError, bad_request
 from services.model.calendar import EPOCH, Grain, to_date, to_day
 from services.model.site import Site
-from services.store.balances import Period
+from services.store.records.balances import Period
 
 LINES_A_YIELD = 200
 _IN_MESSAGE = 20

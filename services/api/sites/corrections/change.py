@@ -10,13 +10,13 @@ from typing import NamedTuple
 from services.api.sites.corrections import queries_corrections as queries
 from services.api.sites.corrections.queries_corrections import PageChange, Selection
 from services.api.sites.corrections.recount import Recount, SeenView, recount
-from services.api.stats import queries_coverage
-from services.api.stats.coverage import Coverage
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Span
+from services.api.stats.periods.coverage import Coverage
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Span
+from services.api.stats.queries import coverage as queries_coverage
 from services.http.errors import ApiError
-from services.store import corrections as ledger
-from services.store.corrections import WHOLE_SITE, Correction, Entries, Moved, Taken, active
+from services.store.counts import corrections as ledger
+from services.store.counts.corrections import WHOLE_SITE, Correction, Entries, Moved, Taken, active
 from services.store.interface import Store
 
 MAX_VIEWS = 1_000_000

@@ -12,7 +12,7 @@ from services.api.counter.routes import Counters
 from services.api.sites.corrections.change import Change
 from services.model.calendar import Grain
 from services.model.site import Metric, Site
-from services.store.corrections import WHOLE_SITE
+from services.store.counts.corrections import WHOLE_SITE
 
 NAMED_PAGES = 20
 

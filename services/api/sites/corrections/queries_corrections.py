@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from services.api.sites.corrections.query import CorrectionQuery
 from services.api.sites.corrections.recount import KEPT, SeenView
-from services.api.stats import queries_hits as hits
-from services.api.stats.coverage import Coverage
-from services.api.stats.queries_columns import fitting
-from services.api.stats.spans import Span
+from services.api.stats.periods.coverage import Coverage
+from services.api.stats.periods.spans import Span
+from services.api.stats.queries import hits
+from services.api.stats.queries.columns import fitting
 from services.model.calendar import to_day
-from services.store.corrections import Correction, is_taken
+from services.store.counts.corrections import Correction, is_taken
 from services.store.interface import Store
 
 _BY_PAGE = """

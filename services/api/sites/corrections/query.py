@@ -7,8 +7,8 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.counter.body import iso
-from services.api.stats.filters import Filter, parse
-from services.api.stats.spans import Span
+from services.api.stats.grammar.filters import Filter, parse
+from services.api.stats.periods.spans import Span
 from services.http.errors import bad_request, shown
 from services.model.calendar import zone
 from services.model.site import Site

@@ -14,7 +14,7 @@ from services.api.sites.corrections.query import QueryFields
 from services.api.sites.corrections.service import CorrectionPreview
 from services.model.calendar import to_date
 from services.model.site import Metric, Site
-from services.store.corrections import Correction, Taken
+from services.store.counts.corrections import Correction, Taken
 
 
 class WhyFields(BaseModel):

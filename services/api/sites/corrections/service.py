@@ -18,17 +18,18 @@ from services.api.sites.corrections import preview, queries_corrections, query
 from services.api.sites.corrections.change import Change, giving_back, taking
 from services.api.sites.corrections.preview import PublicPreview
 from services.api.sites.corrections.query import CorrectionQuery, QueryFields
-from services.api.stats import queries_coverage, snapshot
-from services.api.stats.reader import StatsReader
-from services.api.stats.spans import Span
+from services.api.stats.periods import snapshot
+from services.api.stats.periods.spans import Span
+from services.api.stats.queries import coverage as queries_coverage
+from services.api.stats.readers.reader import StatsReader
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.state.correction_lock import correction_lock
 from services.state.errors import StateError
 from services.state.lock import StateLock
 from services.state.state import State
-from services.store import corrections as ledger
-from services.store.corrections import Correction, active
+from services.store.counts import corrections as ledger
+from services.store.counts.corrections import Correction, active
 from services.store.interface import Store, StoreError
 
 REREAD_PAGES = 500

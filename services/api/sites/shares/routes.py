@@ -11,12 +11,12 @@ from services.api.access.fields import TEXT_PATTERN
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.sites.registry import Registry
 from services.api.sites.shares.service import MAX_NAME, NewShareLink, ShareLinks, report_of
+from services.api.stats.grammar.site_query import MEASURED, OPENINGS
 from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.unit import ReportUnit
-from services.api.stats.site_query import MEASURED, OPENINGS
 from services.model.account import Role
 from services.model.site import Site
-from services.store.share_links import ShareLink
+from services.store.records.share_links import ShareLink
 
 SHARE = "/share"
 """What the paths of links begin with."""

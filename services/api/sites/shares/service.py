@@ -15,9 +15,9 @@ from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery,
 from services.api.stats.reports.unit import ReportUnit, ReportUnits
 from services.http.errors import ApiError, Translatable, bad_request, shown, unavailable
 from services.model.site import Site
-from services.store import share_links
 from services.store.interface import Store, StoreError
-from services.store.share_links import ShareLink
+from services.store.records import share_links
+from services.store.records.share_links import ShareLink
 
 MOST_OF_A_SITE = 50
 MAX_NAME = 100

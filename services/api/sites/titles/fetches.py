@@ -19,9 +19,9 @@ from services.runtime.tasks import end
 from services.state.errors import StateError
 from services.state.state import State
 from services.state.titles_lock import titles_lock
-from services.store import title_runs
 from services.store.interface import Store, StoreError
-from services.store.title_runs import TitleRun
+from services.store.records import title_runs
+from services.store.records.title_runs import TitleRun
 
 RUN_SECONDS = 30 * 60.0
 """How long a reading may take; what was read until then is kept."""

@@ -11,9 +11,9 @@ from services.api.sites.titles.page_title import tidy
 from services.api.sites.titles.sitemap import SitemapEntry
 from services.enrich.urls import read_page
 from services.model.site import ANY_HOST, Site
-from services.store import titles
 from services.store.interface import Store
-from services.store.titles import PageTitle
+from services.store.records import titles
+from services.store.records.titles import PageTitle
 
 MOST_PAGES = 50_000
 """The most pages of a site that are known by name."""

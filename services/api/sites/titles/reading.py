@@ -15,8 +15,8 @@ from services.api.sites.titles.sitemap import MAX_BYTES as SITEMAP_BYTES
 from services.api.sites.titles.sitemap import SitemapEntry, SitemapError, SitemapReader
 from services.http.errors import shown
 from services.http.fetcher import FetchedPage, Fetcher, FetchError
-from services.store.title_runs import TitleRun
-from services.store.titles import PageTitle
+from services.store.records.title_runs import TitleRun
+from services.store.records.titles import PageTitle
 
 MOST_SITEMAPS = 200
 SITEMAPS_DEEP = 2

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from services.api.sites.titles.named_pages import PAGES_A_RUN
 from services.api.sites.titles.page_title import MAX_TITLE
 from services.http.fetcher import MAX_URL
-from services.store.title_runs import TitlePlan, TitleRun
+from services.store.records.title_runs import TitlePlan, TitleRun
 
 MOST_AT_ONCE = 500
 

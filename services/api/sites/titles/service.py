@@ -18,10 +18,10 @@ from services.api.stats.rows.search import pattern_of
 from services.enrich.urls import read_page
 from services.http.errors import ApiError, Translatable, bad_request, shown, unavailable
 from services.model.site import Site
-from services.store import title_runs, titles
 from services.store.interface import Store, StoreError
-from services.store.title_runs import TitlePlan
-from services.store.titles import BY_HAND, PageTitle, TitleCounts
+from services.store.records import title_runs, titles
+from services.store.records.title_runs import TitlePlan
+from services.store.records.titles import BY_HAND, PageTitle, TitleCounts
 
 ROWS_A_PAGE = 100
 

@@ -10,7 +10,7 @@ from services.api.sites.titles.given import page_of, title_of
 from services.api.stats import answers
 from services.http.errors import ApiError, bad_request
 from services.model.site import Site
-from services.store.titles import PageTitle
+from services.store.records.titles import PageTitle
 
 _LINES_A_YIELD = 200
 _PAGES = ("/", "http://", "https://")

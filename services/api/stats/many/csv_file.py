@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from services.api.stats import answers
 from services.api.stats.answers import Cell
+from services.api.stats.grammar.site_query import CHARTED
 from services.api.stats.many.table import RankedSite, SitesTable
-from services.api.stats.panel_results import CsvFile
-from services.api.stats.site_query import CHARTED
+from services.api.stats.panels.contents import CsvFile
 from services.model.site import Site
 
 

@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
 from services.api.counter.periods import Key
-from services.api.stats.comparison import until
-from services.api.stats.counted_days import GAP_DAYS, CountedDays
+from services.api.stats.grammar.measures import ENTERED, Counts, Measure, Value, change
+from services.api.stats.grammar.site_query import Scope, SiteQuery, scope_of
 from services.api.stats.many import queries_many, same_time
-from services.api.stats.measures import ENTERED, Counts, Measure, Value, change
-from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
-from services.api.stats.panel_results import UncountedSpan
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import summed
-from services.api.stats.site_query import Scope, SiteQuery, scope_of
-from services.api.stats.spans import Period, Span
+from services.api.stats.panels.contents import UncountedSpan
+from services.api.stats.periods.comparison import until
+from services.api.stats.periods.counted_days import GAP_DAYS, CountedDays
+from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
+from services.api.stats.periods.spans import Period, Span
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import summed
 from services.model.site import Site
 from services.store.interface import Store
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
-from services.api.stats.measures import Counts
-from services.api.stats.spans import Span
+from services.api.stats.grammar.measures import Counts
+from services.api.stats.periods.spans import Span
 from services.model.calendar import to_date
 from services.store.interface import Store
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.api.stats.measures import Counts
+from services.api.stats.grammar.measures import Counts
 from services.api.stats.reports import queries_group
 from services.api.stats.reports.queries_group import HitsOfSites
 from services.store.interface import Store

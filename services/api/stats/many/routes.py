@@ -8,13 +8,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from services.api.access.route import Who, needs, stats_router
-from services.api.stats.comparison import Comparison
-from services.api.stats.many.many_sites import SumOfSites
-from services.api.stats.many.table import ORDERS, SORTS, SitesTable, TableQuery
-from services.api.stats.many.tables import SiteTables
-from services.api.stats.measures import Counts, Measure, Value
-from services.api.stats.opening import Opening
-from services.api.stats.site_query import (
+from services.api.stats.grammar.measures import Counts, Measure, Value
+from services.api.stats.grammar.site_query import (
     CHARTED,
     LONG_PERIODS,
     MEASURED,
@@ -22,7 +17,12 @@ from services.api.stats.site_query import (
     REPORTS,
     SiteQuery,
 )
-from services.api.stats.spans import DEFAULT_PERIOD, Period, Span
+from services.api.stats.many.many_sites import SumOfSites
+from services.api.stats.many.table import ORDERS, SORTS, SitesTable, TableQuery
+from services.api.stats.many.tables import SiteTables
+from services.api.stats.periods.comparison import Comparison
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.spans import DEFAULT_PERIOD, Period, Span
 from services.http.departures import unless_gone
 from services.model.account import Role
 from services.model.calendar import to_date

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
+from services.api.stats.grammar.measures import Counts
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.grammar.site_query import CHARTED
 from services.api.stats.many import queries_same_time
-from services.api.stats.measures import Counts
-from services.api.stats.query import StatsQuery
-from services.api.stats.reader import StatsReader
+from services.api.stats.periods.spans import Span
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import summed
 from services.api.stats.reports import queries_group
-from services.api.stats.results import summed
-from services.api.stats.site_query import CHARTED
-from services.api.stats.spans import Span
 from services.model.site import Site
 from services.store.interface import Store
 

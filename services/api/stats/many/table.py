@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from services.api.counter.parameters import one_of
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.site_query import CHARTED, Scope
 from services.api.stats.many.many_sites import ManySites, SumOfSites
-from services.api.stats.measures import Measure
 from services.api.stats.rows.search import MAX_SEARCH, finds, folded
-from services.api.stats.site_query import CHARTED, Scope
 from services.model.site import Site
 
 NAME = "name"

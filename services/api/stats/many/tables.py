@@ -8,11 +8,11 @@ from services.api.access.principal import Principal
 from services.api.counter.online import OnlineReader
 from services.api.sites.groups.service import Groups, no_group
 from services.api.sites.registry import Registry
+from services.api.stats.grammar.site_query import SiteQuery
 from services.api.stats.many import table
 from services.api.stats.many.many_sites import ManySites
 from services.api.stats.many.table import SitesTable, TableQuery
-from services.api.stats.panels import PanelSource
-from services.api.stats.site_query import SiteQuery
+from services.api.stats.panels.site_panels import PanelSource
 from services.model.group import Group
 from services.model.site import Site
 

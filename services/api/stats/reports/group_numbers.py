@@ -10,17 +10,21 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from services.api.stats import queries_kept
-from services.api.stats.breakdowns import question_of
-from services.api.stats.filters import Property
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Counts, Measure
+from services.api.stats.grammar.query import MAX_LIMIT
+from services.api.stats.grammar.site_query import CHARTED
 from services.api.stats.many import queries_many
 from services.api.stats.many.many_sites import ManySites, openings_of, read_many
-from services.api.stats.means import gaps_of, known_days
-from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
-from services.api.stats.panel_results import KeptHits
-from services.api.stats.query import MAX_LIMIT
-from services.api.stats.reader import StatsReader
+from services.api.stats.panels.breakdowns import question_of
+from services.api.stats.panels.contents import KeptHits
+from services.api.stats.panels.means import gaps_of, known_days
+from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Interval, Span
+from services.api.stats.queries import kept as queries_kept
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import in_intervals, merge_counts, summed
 from services.api.stats.reports import queries_group
 from services.api.stats.reports.queries_group import HitsOfSites
 from services.api.stats.reports.report_query import ReportScope
@@ -35,10 +39,6 @@ from services.api.stats.reports.site_numbers import (
     dated,
     listed,
 )
-from services.api.stats.results import in_intervals, merge_counts, summed
-from services.api.stats.site_query import CHARTED
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Interval, Span
 from services.model.calendar import to_date
 from services.model.downloads import downloads_of
 from services.model.site import Site

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from services.api.stats.breakdowns import ordered_by
-from services.api.stats.means import means_of
-from services.api.stats.measures import ENTERED, Counts, Measure, change
-from services.api.stats.opening import Opening
-from services.api.stats.panel_results import KeptHits
-from services.api.stats.reader import StatsReader
+from services.api.stats.grammar.measures import ENTERED, Counts, Measure, change
+from services.api.stats.grammar.site_query import CHARTED
+from services.api.stats.panels.breakdowns import ordered_by
+from services.api.stats.panels.contents import KeptHits
+from services.api.stats.panels.means import means_of
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.spans import Span
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.group_numbers import numbers_of_group
 from services.api.stats.reports.page_titles import PageOfSite, titles_of
 from services.api.stats.reports.report_query import ReportQuery, ReportScope, report_scope
@@ -34,8 +36,6 @@ from services.api.stats.reports.traffic_report import (
     TrafficReport,
 )
 from services.api.stats.reports.unit import ReportUnit
-from services.api.stats.site_query import CHARTED
-from services.api.stats.spans import Span
 from services.model.calendar import to_date
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.site_numbers import ListedCount
 from services.model.site import Site
-from services.store import titles
+from services.store.records import titles
 
 PageOfSite = tuple[str, str]
 """The slug of a site, '' in the report of a single site, and a path."""

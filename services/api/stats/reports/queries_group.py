@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from services.api.stats.filters import Property
-from services.api.stats.queries_columns import columns_of, expression
-from services.api.stats.queries_coverage import parts_of
+from services.api.stats.grammar.filters import Property
+from services.api.stats.periods.spans import Span
+from services.api.stats.queries.columns import columns_of, expression
+from services.api.stats.queries.coverage import parts_of
 from services.api.stats.rows.queries_pages import tiles_of
-from services.api.stats.spans import Span
 from services.model.calendar import to_date, to_day
 from services.model.hit import OTHER_PATH
 from services.store.interface import Store

@@ -3,9 +3,16 @@
 from typing import NamedTuple
 
 from services.api.counter.parameters import one_of
-from services.api.stats.comparison import Comparison
-from services.api.stats.site_query import CUSTOM, MEASURED, REPORTS, Scope, SiteQuery, scope_of
-from services.api.stats.spans import Period, Span, span_of
+from services.api.stats.grammar.site_query import (
+    CUSTOM,
+    MEASURED,
+    REPORTS,
+    Scope,
+    SiteQuery,
+    scope_of,
+)
+from services.api.stats.periods.comparison import Comparison
+from services.api.stats.periods.spans import Period, Span, span_of
 from services.http.errors import bad_request
 from services.model.calendar import to_date
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from services.api.access.route import Who, needs, stats_router
 from services.api.sites.groups.routes import OfGroup
 from services.api.sites.registry import Registry
+from services.api.stats.grammar.site_query import MEASURED
 from services.api.stats.known_route import KnownRoute
-from services.api.stats.opening import Opening
-from services.api.stats.panels import PanelSource
+from services.api.stats.panels.site_panels import PanelSource
+from services.api.stats.periods.opening import Opening
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit, ReportUnits
-from services.api.stats.site_query import MEASURED
 from services.api.stats.sites import principal_of, readable_by_slug
 from services.http.departures import unless_gone
 from services.model.account import Role

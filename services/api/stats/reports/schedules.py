@@ -9,15 +9,15 @@ from typing import NamedTuple
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.counter.parameters import one_of
+from services.api.stats.grammar.site_query import OPENINGS
 from services.api.stats.reports.mailer import addresses_of, checked_addresses
 from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery, report_scope
 from services.api.stats.reports.unit import ReportUnit
-from services.api.stats.site_query import OPENINGS
 from services.http.errors import ApiError, Translatable, shown, unavailable
 from services.model.display import Lang
-from services.store import report_schedules
 from services.store.interface import Store, StoreError
-from services.store.report_schedules import ReportSchedule, ReportSending
+from services.store.records import report_schedules
+from services.store.records.report_schedules import ReportSchedule, ReportSending
 
 MAILED_PERIODS = REPORT_PERIODS[:-1]
 """All but custom dates, which do not recur."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from email.message import EmailMessage
 
 from services.api import metrics
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer, MailError, pause_ms
 from services.api.stats.reports.making import make_report
 from services.api.stats.reports.report_query import ReportQuery, report_scope
@@ -25,8 +25,8 @@ from services.model.display import Lang
 from services.state.errors import StateError
 from services.state.report_lock import LOCK_SECONDS, report_lock
 from services.state.state import State
-from services.store import report_schedules
 from services.store.interface import Store, StoreError
+from services.store.records import report_schedules
 
 ROUND_SECONDS = 60.0
 HOURS_AFTER = 3

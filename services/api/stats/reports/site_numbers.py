@@ -8,22 +8,22 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from services.api.stats.breakdowns import ordered_by, question_of
-from services.api.stats.counted_days import CountedDays
-from services.api.stats.filters import Property
-from services.api.stats.kept import kept_of
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery, apart
+from services.api.stats.grammar.site_query import CHARTED
 from services.api.stats.many.many_sites import SumOfSites
-from services.api.stats.means import gaps_of, known_days
-from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import Opening
-from services.api.stats.panel_results import KeptHits
-from services.api.stats.query import BreakdownQuery, StatsQuery, apart
-from services.api.stats.reader import StatsReader
+from services.api.stats.panels.breakdowns import ordered_by, question_of
+from services.api.stats.panels.contents import KeptHits
+from services.api.stats.panels.kept import kept_of
+from services.api.stats.panels.means import gaps_of, known_days
+from services.api.stats.periods.counted_days import CountedDays
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.snapshot import Snapshot
+from services.api.stats.periods.spans import Interval, Span
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import HitsGoneError, StatsResult
 from services.api.stats.reports.report_query import ReportScope
-from services.api.stats.results import HitsGoneError, StatsResult
-from services.api.stats.site_query import CHARTED
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
 from services.model.kept_apart import Apart
 from services.model.site import Site

@@ -5,21 +5,22 @@ from http import HTTPStatus
 
 import msgspec
 
-from services.api.stats import answers, apart_panels
-from services.api.stats.apart_panels import question_of_kind
-from services.api.stats.breakdowns import BREAKDOWNS, filtered_by, question_of
-from services.api.stats.filters import OF_PATHS, Filter, Property
-from services.api.stats.kept import kept_of
-from services.api.stats.measures import Value, change
-from services.api.stats.opening import Opening
-from services.api.stats.panel_results import Figure, KeptHits
-from services.api.stats.query import StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import HitsGoneError
+from services.api.stats import answers
+from services.api.stats.grammar.filters import OF_PATHS, Filter, Property
+from services.api.stats.grammar.measures import Value, change
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.grammar.site_query import Scope
+from services.api.stats.panels import apart
+from services.api.stats.panels.apart import question_of_kind
+from services.api.stats.panels.breakdowns import BREAKDOWNS, filtered_by, question_of
+from services.api.stats.panels.contents import Figure, KeptHits
+from services.api.stats.panels.kept import kept_of
+from services.api.stats.periods.opening import Opening
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import HitsGoneError
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import AllRow, AllRows, RowsQuery, parse_rows
 from services.api.stats.rows.search import finds
-from services.api.stats.site_query import Scope
 from services.http.errors import ApiError, bad_request, shown
 from services.model.site import Site
 
@@ -53,7 +54,7 @@ class PanelRows:
 
         Raises ApiError: 404 for no panel, 400 for what else is wrong.
         """
-        kind = apart_panels.PANELS[panel] if panel in self._apart else None
+        kind = apart.PANELS[panel] if panel in self._apart else None
         of = asked("of")
         by = panel_of(panel) if kind is None else by_of(of)
         rows = parse_rows(
@@ -80,7 +81,7 @@ class PanelRows:
 
     @property
     def _apart(self) -> tuple[str, ...]:
-        return apart_panels.shown_to(is_public=self._is_public)
+        return apart.shown_to(is_public=self._is_public)
 
     def narrowed(self, rows: RowsQuery, value: str) -> str:
         """Return the filters of the page, narrowed to the row with a name."""

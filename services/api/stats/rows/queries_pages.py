@@ -6,12 +6,12 @@ What corrections subtract, and views that were under `(other)`, are read in addi
 
 from typing import Any
 
-from services.api.stats import queries_hits as hits
-from services.api.stats.filters import Property
-from services.api.stats.measures import Measure
-from services.api.stats.queries_columns import fitting
-from services.api.stats.query import StatsQuery
-from services.api.stats.spans import Span
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Measure
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.periods.spans import Span
+from services.api.stats.queries import hits
+from services.api.stats.queries.columns import fitting
 from services.model.calendar import Grain, period_end, period_start, to_date, to_day
 from services.model.hit import OTHER_PATH
 from services.store.interface import Store

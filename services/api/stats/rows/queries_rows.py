@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.api.stats.filters import OF_PATHS
-from services.api.stats.measures import Counts
+from services.api.stats.grammar.filters import OF_PATHS
+from services.api.stats.grammar.measures import Counts
 from services.api.stats.rows.question import NAME, ROOT, RowsQuery
 from services.api.stats.rows.search import pattern_of
 from services.api.stats.rows.sources import RowsSource
 from services.model.page_aliases import PageAlias
-from services.store import titles
+from services.store.counts.page_aliases import page_column
 from services.store.interface import Store
-from services.store.page_aliases import page_column
+from services.store.records import titles
 
 _ROWS = """
 SELECT shown, {sums}

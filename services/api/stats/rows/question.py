@@ -5,12 +5,12 @@ from typing import NamedTuple
 import msgspec
 
 from services.api.counter.parameters import one_of
-from services.api.stats.apart_panels import NAMED
-from services.api.stats.breakdowns import measured_by
-from services.api.stats.filters import MAX_LENGTH, Property
-from services.api.stats.measures import Counts, Measure
-from services.api.stats.panel_results import UncountedSpan
-from services.api.stats.query import MAX_PAGE, whole
+from services.api.stats.grammar.filters import MAX_LENGTH, Property
+from services.api.stats.grammar.measures import Counts, Measure
+from services.api.stats.grammar.query import MAX_PAGE, whole
+from services.api.stats.panels.apart import NAMED
+from services.api.stats.panels.breakdowns import measured_by
+from services.api.stats.panels.contents import UncountedSpan
 from services.api.stats.rows.search import MAX_SEARCH
 from services.http.errors import bad_request, shown
 from services.model.kept_apart import Apart

@@ -2,18 +2,18 @@
 
 from msgspec import structs
 
-from services.api.stats.counted_days import CountedDays
-from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import Opening
-from services.api.stats.query import StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import merge_counts
+from services.api.stats.grammar.measures import Counts, Measure
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.periods.counted_days import CountedDays
+from services.api.stats.periods.opening import Opening
+from services.api.stats.periods.spans import Span
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import merge_counts
 from services.api.stats.rows import queries_pages, queries_rows, sources
 from services.api.stats.rows.queries_rows import section_column
 from services.api.stats.rows.question import NAME, AllRow, AllRows, RowsQuery, section_of
 from services.api.stats.rows.search import finds
 from services.api.stats.rows.sources import RowsSource
-from services.api.stats.spans import Span
 
 MAX_BROUGHT = 100_000
 """The most rows to sort in memory, when they include opening balances."""

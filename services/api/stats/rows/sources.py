@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from services.api.stats import queries_ended_pages, queries_hits, queries_visits
-from services.api.stats.coverage import Coverage
-from services.api.stats.filters import Property
-from services.api.stats.measures import APART, Counts, Measure
-from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import APART, Counts, Measure
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.periods.coverage import Coverage
+from services.api.stats.queries import ended_pages, hits, visits
 from services.api.stats.rows import queries_pages
 from services.store.interface import Store
 
@@ -34,15 +34,13 @@ def of_hits(
 ) -> RowsSource:
     """Return the rows from raw hits; `column` and `where` are those of `grouped`."""
     if by is Property.EXIT_PAGE:
-        return RowsSource(
-            queries_visits.ended(query, coverage), queries_visits.ended_parameters(query)
-        )
+        return RowsSource(visits.ended(query, coverage), visits.ended_parameters(query))
     is_page = by is Property.PAGE and not (column or where)
-    if is_page and queries_ended_pages.are_there(query, coverage):
-        statement = queries_ended_pages.grouped(query, coverage)
-        return RowsSource(statement, queries_hits.parameters(query))
-    statement = queries_hits.grouped(query, coverage, by, column, where)
-    return RowsSource(statement, queries_hits.parameters(query))
+    if is_page and ended_pages.are_there(query, coverage):
+        statement = ended_pages.grouped(query, coverage)
+        return RowsSource(statement, hits.parameters(query))
+    statement = hits.grouped(query, coverage, by, column, where)
+    return RowsSource(statement, hits.parameters(query))
 
 
 def of_counters(query: StatsQuery, column: str = "path", where: str = "") -> RowsSource:
@@ -54,9 +52,9 @@ def of_counters(query: StatsQuery, column: str = "path", where: str = "") -> Row
 async def first(
     store: Store, query: StatsQuery, source: RowsSource, breakdown: BreakdownQuery, more: int
 ) -> dict[str, Counts]:
-    """Return the rows of a breakdown; `more` is that of `queries_hits.breakdown`."""
+    """Return the rows of a breakdown; `more` is that of `hits.breakdown`."""
     statement, parameters, _ = source
-    return await queries_hits.breakdown(store, query, statement, parameters, breakdown, more=more)
+    return await hits.breakdown(store, query, statement, parameters, breakdown, more=more)
 
 
 def can_be_counted(query: StatsQuery, by: Property) -> bool:

@@ -7,9 +7,9 @@ merged into, rows of all of them are added up first.
 
 from collections.abc import Sequence, Sized
 
-from services.api.stats.measures import RATES, Counts
-from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.results import sliced
+from services.api.stats.grammar.measures import RATES, Counts
+from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
+from services.api.stats.readers.results import sliced
 
 MAX_BY_RATE = 10_000
 """How many rows are sorted at most."""

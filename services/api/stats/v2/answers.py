@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from services.api.stats import names
-from services.api.stats.changes import both
-from services.api.stats.measures import RATES, Counts, Measure, Value, change
-from services.api.stats.query import StatsQuery
-from services.api.stats.reader import StatsReader
-from services.api.stats.results import Row, StatsResult, merge_counts, summed
+from services.api.stats.grammar import names
+from services.api.stats.grammar.measures import RATES, Counts, Measure, Value, change
+from services.api.stats.grammar.query import StatsQuery
+from services.api.stats.periods.spans import Interval
+from services.api.stats.readers.changes import both
+from services.api.stats.readers.reader import StatsReader
+from services.api.stats.readers.results import Row, StatsResult, merge_counts, summed
 from services.api.stats.rows.to_sort import BY_RATE
-from services.api.stats.spans import Interval
 from services.api.stats.v2.query import CheckedQuery
 from services.api.stats.v2.schema import MAX_ROWS, ComparedRow, QueryAnswer, QueryMeta, QueryRow
 

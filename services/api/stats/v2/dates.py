@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from services.api.stats.spans import (
+from services.api.stats.periods.spans import (
     FIRST_DAY,
     LAST_DAY,
     MAX_HOURLY_DAYS,

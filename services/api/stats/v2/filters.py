@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from services.api.stats.filters import Filter, Pattern, property_of
+from services.api.stats.grammar.filters import Filter, Pattern, property_of
 from services.http.errors import ApiError, bad_request, shown
 
 _FIELD = "filters"

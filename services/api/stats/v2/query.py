@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.api.stats.comparison import Comparison, against
-from services.api.stats.filters import Property
-from services.api.stats.measures import APART, Measure
-from services.api.stats.query import (
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import APART, Measure
+from services.api.stats.grammar.query import (
     BreakdownQuery,
     StatsQuery,
     parse_breakdown,
     parse_query,
 )
-from services.api.stats.spans import Interval, Span, interval_of
+from services.api.stats.periods.comparison import Comparison, against
+from services.api.stats.periods.spans import Interval, Span, interval_of
 from services.api.stats.v2 import filters
 from services.api.stats.v2.dates import Range, range_of, written
 from services.api.stats.v2.schema import MAX_ROWS, TIMES, ComparedWith, QueryBody

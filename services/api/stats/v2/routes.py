@@ -12,9 +12,9 @@ from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.route import Needed, admit, stats_router
 from services.api.stats import answers
 from services.api.stats.known_route import BodyRoute
-from services.api.stats.routes import Stats
+from services.api.stats.periods.spans import Period
 from services.api.stats.sites import principal_of, readable, refuse_strangers, summed
-from services.api.stats.spans import Period
+from services.api.stats.v1.routes import Stats
 from services.api.stats.v2.answers import answered
 from services.api.stats.v2.query import checked
 from services.api.stats.v2.schema import QueryAnswer, QueryBody

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import Value
-from services.api.stats.spans import Period
+from services.api.stats.grammar.filters import Property
+from services.api.stats.grammar.measures import Value
+from services.api.stats.periods.spans import Period
 
 MAX_ROWS = 10_000
 """Only the first this many rows can be read."""

@@ -1,0 +1,1 @@
+"""The table of sites, as a page and as a file, and the groups of sites."""

@@ -1,0 +1,1 @@
+"""The panels of a site's page: which there are, what they ask, and what they contain."""

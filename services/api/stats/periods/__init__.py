@@ -1,0 +1,1 @@
+"""The days that numbers are about: periods, what they are compared with, what is there of them."""

@@ -1,0 +1,1 @@
+"""What was counted: raw hits, counter rows and peaks, and what people took back or gave back."""

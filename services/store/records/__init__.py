@@ -1,0 +1,1 @@
+"""What people entered and did: sites, accounts, balances, titles and more, a module a table."""

@@ -17,7 +17,7 @@ from services.aggregator.transport.faust_settings import NoTables
 from services.log import keys
 from services.log.kafka.address import KafkaAddress
 from tests.contract.transport_logs import TestLog
-from tests.contract.transport_servers import WITH_LEASES, Servers
+from tests.contract.transport_servers import ON_ONE_SERVER, WITH_LEASES, Servers
 from tests.contract.workers import Worker, eventually
 from tests.patience import PATIENCE_SECONDS, rounds
 
@@ -302,11 +302,7 @@ async def test_what_is_behind_an_open_transaction_waits_for_its_end(
         await worker.until(b"elsewhere", b"behind it", b"decided")
 
 
-SERVED = pytest.mark.parametrize("log", ["redis", "valkey", "kafka"], indirect=True)
-"""On what is one process, which can be killed."""
-
-
-@SERVED
+@ON_ONE_SERVER
 async def test_a_worker_waits_for_a_log_that_is_down_and_goes_on(
     log: TestLog, start: Start
 ) -> None:
@@ -321,7 +317,7 @@ async def test_a_worker_waits_for_a_log_that_is_down_and_goes_on(
     await worker.until(b"before", b"after")
 
 
-@SERVED
+@ON_ONE_SERVER
 async def test_a_commit_that_failed_is_made_as_soon_as_the_log_is_back(
     log: TestLog, start: Start
 ) -> None:

@@ -15,7 +15,7 @@ from services.aggregator.transport.broker import Broker
 from tests.contract import test_transport
 from tests.contract.test_transport import Start
 from tests.contract.transport_logs import TestLog
-from tests.contract.transport_servers import WITH_LEASES
+from tests.contract.transport_servers import ON_ONE_SERVER, WITH_LEASES
 from tests.contract.workers import eventually
 
 servers = test_transport.servers
@@ -217,3 +217,16 @@ async def test_a_worker_whose_membership_has_ended_joins_again_and_reads_on(
     await worker.until(b"before", b"after")
     await worker.app.consumer.commit()
     assert await worker.app.consumer.broker.committed([0]) == {0: last + 1}
+
+
+@ON_ONE_SERVER
+async def test_a_worker_that_is_cut_off_from_the_log_gives_up_its_partitions(
+    log: TestLog, start: Start
+) -> None:
+    """Others may have them by now: two would say who is online."""
+    worker = await start()
+    await eventually(lambda: worker.owned() == {0, 1})
+    log.kill()
+    await eventually(lambda: worker.owned() == set())
+    await asyncio.to_thread(log.start)
+    await eventually(lambda: worker.owned() == {0, 1})

@@ -14,6 +14,9 @@ from tests.servers.redis_cluster import RedisCluster
 WITH_LEASES = ["memory", "redis", "valkey", "redis+cluster"]
 """Logs whose owners hold leases; in Kafka they are members of a group."""
 
+ON_ONE_SERVER = pytest.mark.parametrize("log", ["redis", "valkey", "kafka"], indirect=True)
+"""Tests of what is one process, which can be killed."""
+
 
 class Servers:
     """The servers of the tests of a module, each started when a test first needs it."""

@@ -1,54 +1,41 @@
-"""One contract for the driver's logs: in memory, on Redis 7.0, on Valkey and on a cluster."""
+"""One contract for the driver: in memory, on Redis 7.0, on Valkey, on a cluster, on Kafka.
+
+What happens when partitions change hands is in `test_transport_owners.py`.
+"""
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
-from pathlib import Path
-from types import SimpleNamespace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from services.aggregator.transport import driver, runs
 from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.faust_settings import NoTables
 from services.log import keys
-from services.log.redis import entry_ids
-from tests import require
-from tests.contract.workers import MemoryLog, RedisLog, TestLog, Worker, eventually
-from tests.patience import PATIENCE_SECONDS
-from tests.servers.redis import RedisServer, valkey_program
-from tests.servers.redis_cluster import RedisCluster
+from services.log.kafka.address import KafkaAddress
+from tests.contract.transport_logs import TestLog
+from tests.contract.transport_servers import ON_ONE_SERVER, WITH_LEASES, Servers
+from tests.contract.workers import Worker, eventually
+from tests.patience import PATIENCE_SECONDS, rounds
+
+READ_SECONDS = 30.0
+"""How long a read may wait for what is in the log."""
 
 
 @pytest.fixture(scope="module")
-def servers(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], RedisServer | RedisCluster]]:
-    started: dict[str, RedisServer | RedisCluster] = {}
-
-    def server(kind: str) -> RedisServer | RedisCluster:
-        if kind == "redis+cluster" and kind not in started:
-            started[kind] = RedisCluster(tmp_path_factory.mktemp("cluster")).start()
-        elif kind not in started:
-            program = valkey_program() if kind == "valkey" else require.program("redis-server")
-            started[kind] = RedisServer(tmp_path_factory.mktemp(kind), program).start()
-        return started[kind]
-
-    yield server
-    for running in started.values():
-        running.stop()
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with ExitStack() as running:
+        yield Servers(tmp_path_factory, running)
 
 
-@pytest.fixture(params=["memory", "redis", "valkey", "redis+cluster"])
-def log(
-    request: pytest.FixtureRequest, servers: Callable[[str], RedisServer | RedisCluster]
-) -> Iterator[TestLog]:
-    if request.param == "memory":
-        yield MemoryLog()
-        return
-    redis_log = RedisLog(servers(request.param))
-    yield redis_log
-    redis_log.client.close()
+@pytest.fixture(params=[*WITH_LEASES, "kafka"])
+def log(request: pytest.FixtureRequest, servers: Servers) -> Iterator[TestLog]:
+    log = servers.log(request.param)
+    yield log
+    log.close()
 
 
 Start = Callable[..., Awaitable[Worker]]
@@ -73,8 +60,8 @@ async def start(log: TestLog) -> AsyncIterator[Start]:
 async def test_entries_of_a_partition_arrive_in_order_whatever_the_gaps(
     log: TestLog, start: Start
 ) -> None:
-    for number in range(300):
-        log.append(0, b"%d" % number)
+    for first in range(0, 300, 30):
+        log.append_all(0, [b"%d" % number for number in range(first, first + 30)])
     worker = await start()
     await eventually(lambda: len(worker.values) == 300)
     assert worker.values == [b"%d" % number for number in range(300)]
@@ -104,7 +91,7 @@ async def test_small_entries_come_as_runs_and_are_committed_with_their_last(
     log: TestLog, start: Start
 ) -> None:
     values = [b"%03d" % number for number in range(90)]
-    ends = [log.append(0, value) for value in values]
+    ends = log.append_all(0, values)
     first = await start(run_bytes=64)
     await eventually(lambda: len(first.values) == 90)
     assert first.values == values
@@ -159,13 +146,25 @@ async def test_only_what_was_acknowledged_in_order_is_committed(log: TestLog, st
     assert committed == {0: positions[2] + 1}
 
 
-async def test_a_commit_never_goes_back(log: TestLog) -> None:
+async def owner(log: TestLog) -> Broker:
+    """Return a broker that owns the first partition: in Kafka nobody else commits."""
     broker = log.broker("group")
+    assert await broker.workers("worker", 60.0) == ["worker"]
+    assert await broker.acquire("worker", 0, 60.0)
+    return broker
+
+
+async def test_a_commit_never_goes_back(log: TestLog) -> None:
+    broker = await owner(log)
     await broker.commit({0: (1 << 60) + 5})
     await broker.commit({0: (1 << 60) + 3})
     await broker.commit({0: 99})
     assert await broker.committed([0, 1]) == {0: (1 << 60) + 5}
     await broker.close()
+    another = await owner(log)
+    await another.commit({0: (1 << 60) + 4})
+    assert await another.committed([0, 1]) == {0: (1 << 60) + 5}
+    await another.close()
 
 
 async def test_a_partition_just_taken_is_replayed_and_says_so(log: TestLog, start: Start) -> None:
@@ -225,127 +224,22 @@ async def test_a_worker_that_waits_for_entries_stops_at_once(start: Start) -> No
     assert loop.time() - started < 2
 
 
-async def test_two_workers_share_the_partitions(log: TestLog, start: Start) -> None:
-    first = await start()
-    await eventually(lambda: first.owned() == {0, 1})
-    second = await start()
-    await eventually(lambda: len(first.owned()) == 1 and len(second.owned()) == 1)
-    assert first.owned() | second.owned() == {0, 1}
-    log.append(0, b"zero")
-    log.append(1, b"one")
-    await eventually(lambda: len(first.values) == 1 and len(second.values) == 1)
-
-
-async def test_a_clean_stop_hands_over_before_the_lease_ends(log: TestLog, start: Start) -> None:
-    first = await start(lease_seconds=3600)
-    second = await start(lease_seconds=3600)
-    await eventually(lambda: len(first.owned()) == 1 and len(second.owned()) == 1)
-    await first.stop()
-    await eventually(lambda: second.owned() == {0, 1})
-    log.append(0, b"zero")
-    log.append(1, b"one")
-    await second.until(b"zero", b"one")
-
-
-async def test_a_lease_that_was_taken_away_stops_the_reading(log: TestLog, start: Start) -> None:
-    worker = await start()
-    await eventually(lambda: worker.owned() == {0, 1})
-    log.steal(worker.app.conf.id, 0, ttl=60)
-    await eventually(lambda: worker.owned() == {1})
-    log.append(0, b"not mine")
-    log.append(1, b"mine")
-    await worker.until(b"mine")
-
-
-async def test_a_dead_workers_partitions_are_taken_over_and_read_from_the_commit(
-    log: TestLog, start: Start
-) -> None:
-    log.append(0, b"counted")
-    dead = await start(lease_seconds=6.0)
-    await dead.until(b"counted")
-    await dead.app.consumer.commit()
-    await dead.stop(leave=False)
-    second = await start()
-    assert second.owned() == set()
-    log.append(0, b"after the death")
-    await eventually(lambda: second.owned() == {0, 1})
-    await second.until(b"after the death")
-
-
-async def test_messages_read_before_a_lease_was_lost_are_not_committed(
-    log: TestLog, start: Start
-) -> None:
-    log.append(0, b"read by both")
-    worker = await start(acknowledge=False)
-    await worker.until(b"read by both")
-    log.steal(worker.app.conf.id, 0, ttl=60)
-    await eventually(lambda: worker.owned() == {1})
-    worker.events[0].ack()
-    await worker.app.consumer.commit()
-    assert await worker.app.consumer.broker.committed([0]) == {}
-
-
-async def test_a_partition_that_is_kept_goes_on_after_what_was_acknowledged(
-    log: TestLog, start: Start
-) -> None:
-    worker = await start(replay_ms=3_600_000)
-    await eventually(lambda: worker.owned() == {0, 1})
-    log.append(1, b"before")
-    await worker.until(b"before")
-    log.steal(worker.app.conf.id, 0, ttl=60)
-    await eventually(lambda: worker.owned() == {1})
-    log.append(1, b"after")
-    await worker.until(b"before", b"after")
-
-
-class KeptStart:
-    """Knows where one partition was when its fold was kept."""
-
-    def __init__(self, partition: int, start: int) -> None:
-        self._partition, self._start = partition, start
-
-    async def look(
-        self, broker: Broker, partition: int, committed: int, far: int
-    ) -> SimpleNamespace:
-        return SimpleNamespace(start=self._start if partition == self._partition else None)
-
-    def accept(self, found: Mapping[int, SimpleNamespace]) -> None:
-        """Remember nothing."""
-
-
-async def test_what_a_former_owner_commits_late_stays_new_to_who_goes_on_where_it_was_kept(
-    log: TestLog, start: Start
-) -> None:
-    log.append(1, b"elsewhere")
-    end = log.append(0, b"counted") + 1
-    late = log.append(0, b"in flight") + 1
-    worker = await start(acknowledge=False, kept_starts=KeptStart(0, end))
-    broker = worker.app.consumer.broker
-    await worker.until(b"in flight", b"elsewhere")
-    # A worker that stood still did not notice that its lease had ended.
-    await broker.commit({0: late})
-    log.steal(worker.app.conf.id, 1, ttl=60)
-    await eventually(lambda: worker.owned() == {0} and worker.values.count(b"in flight") == 2)
-    in_flight = [event.message for event in worker.events if event.message.partition == 0]
-    assert all(driver.REPLAY not in (message.headers or {}) for message in in_flight)
-
-
 async def test_trimming_keeps_what_may_be_replayed(log: TestLog) -> None:
     broker = log.broker("group")
-    positions = [log.append(0, b"%d" % number) for number in range(250)]
+    positions = log.append_all(0, [b"%d" % number for number in range(250)])
     await broker.trim(positions[200], 0, retention_ms=3_600_000)
     assert log.length(0) == 250
     await broker.trim(positions[200], 0, retention_ms=-1000)
     # Redis drops whole nodes of 100 entries; what it keeps beyond the position does no harm.
     assert 50 <= log.length(0) <= 150
-    records = await broker.read({0: positions[200]}, 0.1, 1)
+    records = await broker.read({0: positions[200]}, READ_SECONDS, 1)
     assert records[0][0].position == positions[200]
     await broker.close()
 
 
 async def test_a_log_without_room_is_trimmed_early_and_only_of_what_may_go(log: TestLog) -> None:
     broker = log.broker("group")
-    positions = [log.append(0, b"%d" % number) for number in range(1000)]
+    positions = log.append_all(0, [b"%d" % number for number in range(1000)])
     day = 24 * 3_600_000
     assert await broker.shortage() is None
     await broker.trim(positions[800], 0, retention_ms=day, early=True)
@@ -354,7 +248,7 @@ async def test_a_log_without_room_is_trimmed_early_and_only_of_what_may_go(log: 
     for _ in range(50):
         await broker.trim(positions[800], 0, retention_ms=day, early=True)
     assert 200 <= log.length(0) <= 300, "Redis drops whole nodes of 100 entries"
-    records = await broker.read({0: positions[800]}, 0.1, 1)
+    records = await broker.read({0: positions[800]}, READ_SECONDS, 1)
     assert records[0][0].position == positions[800]
     await broker.trim(positions[800], 1, retention_ms=day, early=True)
     await broker.close()
@@ -364,8 +258,7 @@ async def test_progress_tells_how_far_a_partition_is_behind(log: TestLog) -> Non
     broker = log.broker("group")
     empty = await broker.progress({0: 0})
     assert (empty[0].entries, empty[0].oldest_ms) == (0, None)
-    first = log.append(0, b"1")
-    last = log.append(0, b"2")
+    first, last = log.append_all(0, [b"1", b"2"])
     behind = (await broker.progress({0: 0}))[0]
     assert behind.entries == 2
     assert behind.oldest_ms == log.time_ms(first)
@@ -384,104 +277,65 @@ async def test_a_dead_letter_arrives_with_its_reason(log: TestLog, start: Start)
     assert headers["reason"] == b"not a batch"
 
 
-async def test_a_worker_waits_for_a_redis_that_is_down_and_goes_on(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path).start()
-    with server.client() as client:
-        client.xadd(keys.stream(0), {"n": b"1", "b": b"before"})
-    worker = await Worker(server.url, "group").start()
+@pytest.mark.parametrize("log", ["kafka"], indirect=True)
+async def test_what_is_behind_an_open_transaction_waits_for_its_end(
+    log: TestLog, start: Start
+) -> None:
+    """Kafka alone: in Redis an entry is in the log at once, or it never is."""
+    address = KafkaAddress.parse(log.url)
+    headers = [("n", b"1")]
+    worker = await start()
+    async with (
+        AIOKafkaProducer(**address.options(), transactional_id=secrets.token_hex(4)) as slow,
+        AIOKafkaProducer(**address.options()) as other,
+    ):
+        await slow.begin_transaction()
+        await slow.send_and_wait(address.topic, b"undecided", partition=0, headers=headers)
+        await other.send_and_wait(address.topic, b"behind it", partition=0, headers=headers)
+        log.append(1, b"elsewhere")
+        await worker.until(b"elsewhere")
+        await slow.abort_transaction()
+        await worker.until(b"elsewhere", b"behind it")
+        await slow.begin_transaction()
+        await slow.send_and_wait(address.topic, b"decided", partition=0, headers=headers)
+        await slow.commit_transaction()
+        await worker.until(b"elsewhere", b"behind it", b"decided")
+
+
+@ON_ONE_SERVER
+async def test_a_worker_waits_for_a_log_that_is_down_and_goes_on(
+    log: TestLog, start: Start
+) -> None:
+    log.append(0, b"before")
+    worker = await start()
     await worker.until(b"before")
     await worker.app.consumer.commit()
-    server.kill()
-    await asyncio.to_thread(server.start)
-    with server.client() as client:
-        client.xadd(keys.stream(0), {"n": b"1", "b": b"after"})
+    log.kill()
+    await asyncio.to_thread(log.start)
+    await asyncio.to_thread(log.append, 0, b"after")
+    await eventually(lambda: len(worker.values) >= 2, PATIENCE_SECONDS)
     await worker.until(b"before", b"after")
-    await worker.stop()
-    server.stop()
 
 
-async def test_a_commit_that_failed_is_made_as_soon_as_the_log_is_back(tmp_path: Path) -> None:
+@ON_ONE_SERVER
+async def test_a_commit_that_failed_is_made_as_soon_as_the_log_is_back(
+    log: TestLog, start: Start
+) -> None:
     """Nothing else may come on that partition: an import waits until what it sent is committed."""
-    server = RedisServer(tmp_path).start()
-    with server.client() as client:
-        entry_id = client.xadd(keys.stream(0), {"n": b"1", "b": b"the last one"})
-        assert isinstance(entry_id, bytes)
-    worker = await Worker(server.url, "group", acknowledge=False, lease_seconds=60.0).start()
+    last = log.append(0, b"the last one")
+    worker = await start(acknowledge=False, lease_seconds=60.0)
     await worker.until(b"the last one")
-    server.kill()
+    log.kill()
     worker.events[0].ack()
     assert not await worker.app.consumer.commit()
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(log.start)
     broker = worker.app.consumer.broker
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await broker.committed([0]) != {0: entry_ids.of_entry(entry_id) + 1}:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    await worker.stop()
-    server.stop()
-
-
-class Gate:
-    """Holds up what every seek begins with, while it is closed."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._committed = broker.committed
-        self.opened = asyncio.Event()
-        self.asked = 0
-        broker.committed = self.committed  # type: ignore[method-assign]
-
-    async def committed(self, partitions: Collection[int]) -> dict[int, int]:
-        self.asked += 1
-        await self.opened.wait()
-        return await self._committed(partitions)
-
-
-async def test_a_log_that_answers_late_is_waited_for(log: TestLog, start: Start) -> None:
-    """Faust gives a seek some time, and after that it would never read again."""
-    worker = await start(request_seconds=0.6)
-    await eventually(lambda: worker.owned() == {0, 1})
-    gate = Gate(worker.app.consumer.broker)
-    log.steal(worker.app.conf.id, 0, ttl=60)
-    await eventually(lambda: gate.asked >= 1)
-    await asyncio.sleep(2.5)  # for so long it does not answer
-    gate.opened.set()
-    log.append(1, b"waits")
-    await worker.until(b"waits")
-
-
-async def test_nothing_is_read_between_two_changes_of_ownership(log: TestLog, start: Start) -> None:
-    """The second may begin while the seek of the first is under way, whose end starts nothing."""
-    log.append(1, b"1")
-    worker = await start(acknowledge=False, lease_seconds=30.0)
-    await worker.until(b"1")
-    app = worker.app
-    gate = Gate(app.consumer.broker)
-    second = False
-
-    async def between(*_: object, **__: object) -> None:
-        """Let the first seek end in the middle of the second change, and hold up the second."""
-        nonlocal second
-        if second:
-            second = False
-            gate.opened.set()
-            await asyncio.sleep(0.5)
-            gate.opened.clear()
-
-    app.on_partitions_revoked.connect(between, weak=False)
-    log.steal(app.conf.id, 0, ttl=60)
-    await eventually(lambda: worker.owned() == {1} and gate.asked >= 1)
-    second = True
-    log.append(1, b"2")
-    log.steal(app.conf.id, 0, ttl=0.001)
-    await eventually(lambda: worker.owned() == {0, 1})
-    log.append(1, b"3")
-
-    def read() -> list[bytes]:
-        now = app.consumer_generation_id
-        messages = [each.message for each in worker.events]
-        return [each.value for each in messages if each.generation_id == now]
-
-    await asyncio.sleep(1.5)
-    assert read() == []
-    gate.opened.set()
-    await eventually(lambda: len(read()) >= 3)
-    assert read() == [b"1", b"2", b"3"]
+    committed: dict[int, int] = {}
+    for _ in rounds(0.05):
+        # A broker that has just started may not know yet.
+        with suppress(*broker.unavailable):
+            committed = await broker.committed([0])
+        if committed:
+            break
+        await asyncio.sleep(0.05)
+    assert committed == {0: last + 1}

@@ -16,7 +16,8 @@ import pytest
 
 from services.aggregator.transport import driver, generations
 from services.aggregator.transport.broker import Broker
-from tests.contract.workers import PARTITIONS, MemoryLog, Worker, eventually
+from tests.contract.transport_logs import PARTITIONS, MemoryLog
+from tests.contract.workers import Worker, eventually
 from tests.patience import PATIENCE_SECONDS
 
 EVERYTHING = set(range(PARTITIONS))
@@ -52,13 +53,13 @@ def handed(worker: Worker) -> list[bytes]:
 
 async def lose(log: MemoryLog, worker: Worker, *partitions: int) -> None:
     for partition in partitions:
-        log.steal(worker.app.conf.id, partition, ttl=60)
+        log.steal(worker.app.conf.id, partition)
     await eventually(lambda: not (worker.owned() & set(partitions) or worker.app.rebalancing))
 
 
 def give_back(log: MemoryLog, worker: Worker) -> None:
     for partition in EVERYTHING:
-        log.steal(worker.app.conf.id, partition, ttl=0.001)
+        log.give_back(worker.app.conf.id, partition)
 
 
 class Seams:

@@ -1,126 +1,23 @@
-"""The driver's logs as their writers see them, and workers that read them."""
+"""Workers that read a log through the driver, as an aggregator does."""
 
 import asyncio
-import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import redis
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
 from services.aggregator.faust_app import NOWHERE
 from services.aggregator.transport import faust_settings, runs
 from services.aggregator.transport.broker import Broker
-from services.aggregator.transport.memory import MemoryBroker
-from services.aggregator.transport.redis import RedisBroker
+from services.aggregator.transport.kafka import KafkaBroker
 from services.log import keys
-from services.log.memory.server import SERVERS, MemoryServer
-from services.log.redis import entry_ids
-from tests.servers.redis import RedisServer
-from tests.servers.redis_cluster import RedisCluster
+from tests.contract.transport_logs import PARTITIONS
 
-PARTITIONS = 2
 LEASE_SECONDS = 1.5
-
-
-class TestLog:
-    """A log as its writers and its operator see it."""
-
-    __test__ = False
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def append(self, partition: int, value: bytes) -> int:
-        raise NotImplementedError
-
-    def wipe(self, partition: int) -> None:
-        raise NotImplementedError
-
-    def steal(self, group: str, partition: int, ttl: float) -> None:
-        """Take the lease of a partition away from whoever has it."""
-        raise NotImplementedError
-
-    def length(self, partition: int) -> int:
-        raise NotImplementedError
-
-    def topic(self, name: str) -> list[tuple[bytes, dict[str, bytes]]]:
-        raise NotImplementedError
-
-    def broker(self, group: str) -> Broker:
-        raise NotImplementedError
-
-    def time_ms(self, position: int) -> int:
-        raise NotImplementedError
-
-
-class MemoryLog(TestLog):
-    def __init__(self) -> None:
-        name = secrets.token_hex(4)
-        super().__init__(f"memory://{name}")
-        self.log = SERVERS[name] = MemoryServer()
-
-    def append(self, partition: int, value: bytes) -> int:
-        return self.log.append(partition, value, {"n": b"1"})
-
-    def wipe(self, partition: int) -> None:
-        self.log.wipe(partition)
-
-    def steal(self, group: str, partition: int, ttl: float) -> None:
-        self.log.leases[group, partition] = ("thief", self.log.clock() + int(ttl * 1000))
-
-    def length(self, partition: int) -> int:
-        return len(self.log.streams.get(partition, []))
-
-    def topic(self, name: str) -> list[tuple[bytes, dict[str, bytes]]]:
-        return self.log.topics.get(name, [])
-
-    def broker(self, group: str) -> Broker:
-        return MemoryBroker(self.log, group, PARTITIONS)
-
-    def time_ms(self, position: int) -> int:
-        (time_ms,) = [each.time_ms for each in self.log.records(0) if each.position == position]
-        return time_ms
-
-
-class RedisLog(TestLog):
-    def __init__(self, server: RedisServer | RedisCluster) -> None:
-        super().__init__(server.url() if isinstance(server, RedisCluster) else server.url)
-        self.client: redis.Redis | redis.RedisCluster = server.client()
-        self.client.flushall()
-
-    def append(self, partition: int, value: bytes) -> int:
-        entry_id = self.client.xadd(keys.stream(partition), {"n": b"1", "b": value})
-        assert isinstance(entry_id, bytes)
-        return entry_ids.of_entry(entry_id)
-
-    def wipe(self, partition: int) -> None:
-        self.client.delete(keys.stream(partition))
-
-    def steal(self, group: str, partition: int, ttl: float) -> None:
-        self.client.set(keys.owner(partition, group), "thief", px=int(ttl * 1000))
-
-    def length(self, partition: int) -> int:
-        length = self.client.xlen(keys.stream(partition))
-        assert isinstance(length, int)
-        return length
-
-    def topic(self, name: str) -> list[tuple[bytes, dict[str, bytes]]]:
-        entries: Any = self.client.xrange(name)
-        return [
-            (fields.pop(b"b"), {name.decode(): value for name, value in fields.items()})
-            for _, fields in entries
-        ]
-
-    def broker(self, group: str) -> Broker:
-        return RedisBroker(self.url, group)
-
-    def time_ms(self, position: int) -> int:
-        return entry_ids.time_ms(position)
 
 
 class Worker:
@@ -177,9 +74,12 @@ class Worker:
         return self
 
     async def stop(self, *, leave: bool = True) -> None:
+        """Stop; without `leave`, so that nobody is told, as one that is killed does."""
         consumer = self.app.consumer
         if leave:
             await consumer.leave()
+        else:
+            _keep_silent(consumer.broker)
         await self._stack.aclose()
         await consumer.broker.close()
 
@@ -189,6 +89,17 @@ class Worker:
     async def until(self, *values: bytes) -> None:
         await eventually(lambda: len(self.values) >= len(values))
         assert sorted(self.values) == sorted(values)
+
+
+def _keep_silent(broker: Broker) -> None:
+    """Let a worker tell nobody that it ends; of Kafka's group, a client takes leave by itself."""
+
+    async def say_nothing() -> None:
+        """Leave it to the broker to notice."""
+
+    if isinstance(broker, KafkaBroker):
+        client: Any = broker._log.member._consumer
+        client._coordinator._maybe_leave_group = say_nothing
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:

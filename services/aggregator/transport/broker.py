@@ -56,8 +56,11 @@ class Broker(ABC):
         return await self._positions.committed(partitions)
 
     @abstractmethod
-    async def commit(self, positions: Mapping[int, int]) -> None:
-        """Commit the next position to read. A committed position never goes back."""
+    async def commit(self, positions: Mapping[int, int]) -> set[int]:
+        """Commit the next position to read. A committed position never goes back.
+
+        Return the partitions that are committed: those of others may not be.
+        """
 
     async def rewound(self, partition: int, position: int, ms: int) -> int:
         """Return the position that lies this many ms of log time before what was read."""

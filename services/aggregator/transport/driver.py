@@ -317,13 +317,15 @@ class Consumer(GenerationConsumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         try:
-            await self.broker.commit({tp.partition: offset for tp, offset in offsets.items()})
+            positions = {tp.partition: offset for tp, offset in offsets.items()}
+            committed = await self.broker.commit(positions)
         except self.broker.unavailable as error:
             self._commit_outage.begins(repr(error))
             return False
         self._commit_outage.ends()
         for tp, offset in offsets.items():
-            self._committed[tp] = max(offset, self._committed.get(tp, 0))
+            if tp.partition in committed:
+                self._committed[tp] = max(offset, self._committed.get(tp, 0))
         return True
 
     async def _commit_late(self) -> None:

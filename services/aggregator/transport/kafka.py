@@ -31,9 +31,9 @@ class KafkaBroker(Broker):
         """See Broker."""
         return await self._log.follower.read(positions, wait, limit)
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
+    async def commit(self, positions: Mapping[int, int]) -> set[int]:
         """See Broker."""
-        await self._log.member.commit(positions)
+        return await self._log.member.commit(positions)
 
     async def shortage(self) -> str | None:
         """See Broker. Kafka does not tell how full its disks are."""
@@ -54,6 +54,7 @@ class KafkaBroker(Broker):
 
     async def renew(self, worker: str, partitions: Collection[int], ttl: float) -> set[int]:
         """See Broker."""
+        self._log.member.check()
         return self._log.member.owned & set(partitions)
 
     async def acquire(self, worker: str, partition: int, ttl: float) -> bool:

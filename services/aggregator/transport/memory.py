@@ -19,12 +19,13 @@ class MemoryBroker(Broker):
         self._server = server
         self._group = group
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
+    async def commit(self, positions: Mapping[int, int]) -> set[int]:
         """See Broker."""
         self._server.check()
         commits = self._server.commits.setdefault(self._group, {})
         for number, at in positions.items():
             commits[number] = max(at, commits.get(number, 0))
+        return set(positions)
 
     async def shortage(self) -> str | None:
         """See Broker."""

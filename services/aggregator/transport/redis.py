@@ -85,7 +85,7 @@ class RedisBroker(Broker):
         self._topic = topic
         self._short = False
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
+    async def commit(self, positions: Mapping[int, int]) -> set[int]:
         """See Broker."""
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
@@ -93,6 +93,7 @@ class RedisBroker(Broker):
                     key = keys.commits(self._group, self._topic)
                     pipeline.eval(_COMMIT, 1, key, str(number), str(at))
                 await pipeline.execute()
+        return set(positions)
 
     async def shortage(self) -> str | None:
         """See Broker."""

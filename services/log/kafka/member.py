@@ -14,8 +14,10 @@ from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 
-LEAST_SESSION_MS = 6_000
-"""Brokers refuse shorter sessions by default."""
+LEAST_SESSION_MS, LONGEST_SESSION_MS = 6_000, 1_800_000
+"""Brokers refuse shorter and longer sessions by default."""
+HEARTBEAT_MS = 1_000
+"""At most: it is with a heartbeat that members hear of one that has left."""
 SHARING_MS = 2_500
 """How long the remaining members need to notice, to rebalance and to begin reading."""
 NEVER_MS = (1 << 31) - 1
@@ -52,6 +54,7 @@ class KafkaMember:
         await self._topic.created()
         # The group needs a moment to rebalance once it has forgotten dead members.
         session_ms = max(LEAST_SESSION_MS, int(seconds * 1000) - SHARING_MS)
+        session_ms = min(session_ms, LONGEST_SESSION_MS)
         consumer = AIOKafkaConsumer(
             **self._cluster.options,
             group_id=self._group,
@@ -61,7 +64,7 @@ class KafkaMember:
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=session_ms,
             rebalance_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // 10,
+            heartbeat_interval_ms=min(session_ms // 10, HEARTBEAT_MS),
             max_poll_interval_ms=NEVER_MS,
             request_timeout_ms=self._cluster.milliseconds,
         )
@@ -83,12 +86,20 @@ class KafkaMember:
             return set()
         return {each.partition for each in self._consumer.assignment()}
 
+    def check(self) -> None:
+        """Raise LogError while the group cannot be reached.
+
+        The client goes on believing in its assignment, which others have once its session is over.
+        """
+        if self._consumer is not None and self._consumer._coordinator.coordinator_id is None:  # noqa: SLF001
+            raise LogError("Kafka: the coordinator of the group cannot be reached")
+
     def changed(self) -> None:
         """Forget what was committed: the partitions are newly owned."""
         self._top.clear()
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
-        """Commit positions of owned partitions; none decreases.
+    async def commit(self, positions: Mapping[int, int]) -> set[int]:
+        """Commit positions of owned partitions; none decreases. Return these partitions.
 
         Raises LogError, also while it is no member against its will: it may own them again.
         """
@@ -97,13 +108,13 @@ class KafkaMember:
         if not self._has_left and (consumer is None or _has_died(consumer)):
             raise LogError("Kafka: this worker is no member of its group now")
         if consumer is None or not mine:
-            return
+            return set()
         if unknown := mine.keys() - self._top.keys():
             committed = await self._positions.committed(unknown)
             self._top |= {number: committed.get(number, 0) for number in unknown}
         ahead = {number: at for number, at in mine.items() if at > self._top.get(number, 0)}
         if not ahead:
-            return
+            return set(mine)
         with translated():
             async with self._cluster.in_time():
                 await consumer.commit(
@@ -113,6 +124,7 @@ class KafkaMember:
                     }
                 )
         self._top |= ahead
+        return set(mine)
 
     async def leave(self) -> None:
         """Give up every partition at once."""

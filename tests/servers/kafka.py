@@ -159,15 +159,6 @@ class KafkaServer(ServerProcess):
             f"ssl.keystore.location={pair}",
         )
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None
-
     def start(self, *, wait: bool = True) -> Self:
         path = self.configure()
         with (self.directory / "log").open("ab") as log:

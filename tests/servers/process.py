@@ -9,6 +9,15 @@ class ServerProcess:
 
     _process: subprocess.Popen[bytes] | None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def stop(self) -> None:
         """Stop it in good order; nothing happens when it is not running."""
         self._end(signal.SIGTERM)

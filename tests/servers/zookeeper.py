@@ -26,10 +26,6 @@ class ZooKeeperServer(ServerProcess):
         self.port = free_port()
         self._process = None
 
-    @property
-    def running(self) -> bool:
-        return self._process is not None
-
     def start(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / "zoo.cfg"

@@ -101,9 +101,7 @@ class Worker:
 
 
 @pytest.fixture
-async def worker(
-    cluster: ClickHouseCluster, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Worker]:
+async def worker(cluster: ClickHouseCluster) -> AsyncIterator[Worker]:
     cluster.start()  # What the test before has killed.
     for member in cluster.members:
         host = ClickHouseStore(member.url)
@@ -111,8 +109,6 @@ async def worker(
         assert await replication.lacking(host, 60) is None
         await host.close()
     SERVERS.pop("sharded", None)
-    # What must not come need not be waited for long.
-    monkeypatch.setattr(replication, "WAIT_SECONDS", 1.0)
     worker = Worker(cluster)
     await clear(worker.store)
     await fix_partitions(worker.store, PARTITIONS)

@@ -51,7 +51,9 @@ def dashboard() -> Dashboard:
                     value(
                         "Backup beyond the log",
                         "By how much the last backup is older than what the log still has. Above 0"
-                        " a restore loses hits for good; below, they can be counted again.",
+                        " a restore loses hits for good; below, they can be counted again. On a"
+                        " quiet portal it may be above 0 although nothing was dropped; the alert"
+                        " looks at that, too.",
                         units.Seconds,
                         Query(
                             "time() - max(luot_last_backup_timestamp_seconds)"

@@ -201,6 +201,9 @@ LOG_REACH = GaugeSpec(
     "Age of the oldest entry that every partition still has: how old a backup may be for its gap"
     " to be filled; absent while the log does not answer, or has had no entry",
 )
+LOG_RETENTION = GaugeSpec(
+    AGGREGATOR, "luot_log_retention_seconds", "How long counted hits stay in the log, if they fit"
+)
 LOG_MEMORY = GaugeSpec(
     AGGREGATOR, "luot_log_memory_bytes", "Memory that the server of the log uses; absent if unknown"
 )

@@ -29,6 +29,7 @@ class Upkeep:
         self._log_contact = Contact("the log", uncounted.measure, (LogError,))
         self._store_contact = Contact("the store", store.ping, (StoreError,))
         metrics.partitions.set(settings.partitions)
+        metrics.log_retention.set(settings.retention_seconds)
         metrics.log_up.set_function(self._log_contact.up)
         metrics.store_up.set_function(self._store_contact.up)
         metrics.uncounted_age.set_function(uncounted.age)

@@ -40,7 +40,7 @@ def audit(
             }
             query["limit"] = min(_PAGE, limit - len(entries))
             answer = admin.call("GET", "/audit", query=query)
-            entries += answer["entries"]
+            entries += answer.rows("entries")
             before = answer["next"]
             if before is None or len(entries) >= limit:
                 break

@@ -82,7 +82,10 @@ def reverse(
     with connected(data, SECONDS) as admin:
         if (bulk := find_bulk(admin, site, entry)) is not None:
             answer = admin.call(
-                "POST", at("sites", site, "balances", "bulk", entry, "reverse"), {"reason": reason}
+                "POST",
+                at("sites", site, "balances", "bulk", entry, "reverse"),
+                {"reason": reason},
+                has="lines",
             )
             _show_reversed(answer, as_json, was_reversed=bulk["reversed"])
             return
@@ -108,7 +111,7 @@ def list_balances(site: Site, data: Data = None, as_json: Json = False) -> None:
         while True:
             query = {"offset": len(entries), "limit": PAGE}
             answer = admin.call("GET", at("sites", site, "balances"), query=query)
-            entries += answer["entries"]
+            entries += answer.rows("entries")
             if not answer["entries"] or len(entries) >= answer["total"]:
                 break
     _show(entries, as_json)
@@ -118,7 +121,7 @@ def _enter(site: str, entry: dict[str, Any], data: Any, as_json: bool) -> None:
     with connected(data) as admin:
         answer = admin.call("POST", at("sites", site, "balances"), {"entries": [entry]})
         shown = "views" if entry["path"] else admin.call("GET", at("sites", site))["metric"]
-    _show(answer["entries"], as_json)
+    _show(answer.rows("entries"), as_json)
     if as_json:
         return
     if not answer["added"]:

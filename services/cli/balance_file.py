@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, at, connected, decoded, errors_of, reason
+from services.cli.answer import decoded
+from services.cli.connection import Admin, Data, at, connected, errors_of, reason
 from services.cli.terminal import Json, fail, say
 
 SECONDS = 300.0

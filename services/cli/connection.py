@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
+from services.cli.answer import Answer, decoded, not_luot
 from services.cli.language import said
 from services.cli.terminal import fail
 
@@ -46,8 +47,39 @@ class Admin:
         path: str,
         body: dict[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
+        *,
+        has: str = "",
+    ) -> Answer:
+        """Send one request and return the decoded response.
+
+        `has` is a field of every such response, for callers that pass it on without reading any.
+        """
+        answer = decoded(self._sent(method, path, body, query), self.url)
+        if has:
+            answer[has]
+        return answer
+
+    def tell(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Send one request to which Luot answers that it is done, and nothing else."""
+        import httpx
+
+        answer = self._sent(method, path, body, query)
+        if answer.status_code != httpx.codes.NO_CONTENT:
+            not_luot(answer, self.url)
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        query: Mapping[str, Any] | None,
     ) -> Any:
-        """Send one request and return the decoded response, None for an empty one."""
         import httpx
 
         try:
@@ -56,7 +88,7 @@ class Admin:
             fail(f"{self.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
         if not answer.is_success:
             fail(f"{self.url} answers {answer.status_code}: {reason(answer)}")
-        return None if answer.status_code == httpx.codes.NO_CONTENT else decoded(answer, self.url)
+        return answer
 
     def send(self, method: str, path: str, **more: Any) -> Any:
         """Send one request and return the raw response. Raises httpx.HTTPError.
@@ -136,20 +168,6 @@ def connected(data: Path | None, seconds: float = TIMEOUT_SECONDS) -> Iterator[A
     headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
     with httpx.Client(base_url=url, headers=headers, timeout=seconds) as client:
         yield Admin(client, url)
-
-
-def decoded(answer: Any, url: str) -> Any:
-    """Return the JSON of a response; ends the command if it is something else."""
-    try:
-        return answer.json()
-    except ValueError:
-        not_luot(answer, url)
-
-
-def not_luot(answer: Any, url: str) -> NoReturn:
-    """End the command: something that is not Luot has answered, and says that all is well."""
-    kind = answer.headers.get("content-type") or "no type"
-    fail(f"{url} answers {answer.status_code} with {kind}: that is not Luot; see LUOT_URL")
 
 
 def errors_of(answer: Any) -> Mapping[str, list[str]]:

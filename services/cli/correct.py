@@ -109,7 +109,9 @@ def views(
     query: dict[str, Any] = {"from": _moment(since), "filters": _filters(values, other or [])}
     query |= {"more_than": more_than} | ({"to": _moment(until)} if until else {})
     with connected(data, ANSWER_SECONDS) as admin:
-        preview = admin.call("POST", at("sites", site, "corrections", "preview"), query)
+        preview = admin.call(
+            "POST", at("sites", site, "corrections", "preview"), query, has="views"
+        )
         if not yes or not preview["views"]:
             _preview(preview, as_json)
             if not as_json:
@@ -120,6 +122,7 @@ def views(
             at("sites", site, "corrections"),
             {name: preview[name] for name in ("id", "query", "up_to", "views")}
             | {"reason": reason},
+            has="id",
         )
     if as_json:
         show_json(made)
@@ -136,7 +139,7 @@ def list_corrections(site: Site, data: Data = None, as_json: Json = False) -> No
         while True:
             query = {"offset": len(rows), "limit": PAGE}
             answer = admin.call("GET", at("sites", site, "corrections"), query=query)
-            rows += answer["corrections"]
+            rows += answer.rows("corrections")
             if not answer["corrections"] or len(rows) >= answer["total"]:
                 break
     _corrections(rows, as_json)
@@ -153,7 +156,10 @@ def reverse(
     """Reverse a correction, giving back what it took: both stay in the ledger."""
     with connected(data, ANSWER_SECONDS) as admin:
         made = admin.call(
-            "POST", at("sites", site, "corrections", correction, "reverse"), {"reason": reason}
+            "POST",
+            at("sites", site, "corrections", correction, "reverse"),
+            {"reason": reason},
+            has="id",
         )
     _corrections([made], as_json, many=False)
 
@@ -172,7 +178,8 @@ def peak(
     """Reset a day's peak of visitors online to what the remaining views give."""
     what = "restore" if restore else "reset"
     with connected(data, ANSWER_SECONDS) as admin:
-        made = admin.call("POST", at("sites", site, "peaks", day, what), {"reason": reason})
+        address = at("sites", site, "peaks", day, what)
+        made = admin.call("POST", address, {"reason": reason}, has="measured")
     if as_json:
         show_json(made)
         return

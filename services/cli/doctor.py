@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.connection import not_luot
+from services.cli.answer import not_luot
 from services.cli.language import said
 from services.cli.stores import clear_store_errors, through_api
 from services.cli.terminal import fail, note, say
@@ -100,9 +100,12 @@ async def _through_api(data: Path | None, days: int) -> "list[Check]":
     if not answer.is_success:
         fail(f"{client.url} answers {answer.status_code}: {answer.text[:500]}")
     try:
-        return msgspec.json.decode(answer.content, type=list[Check])
-    except msgspec.MsgspecError:
+        checks = msgspec.json.decode(answer.content, type=list[Check])
+    except (msgspec.MsgspecError, UnicodeError):
         not_luot(answer, client.url)
+    if not checks:  # Luot always checks something.
+        not_luot(answer, client.url)
+    return checks
 
 
 def _judge(agent: str, as_json: bool) -> None:

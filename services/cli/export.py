@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 import typer
 
-from services.cli.connection import Admin, Data, at, connected, not_luot, reason
+from services.cli.answer import not_luot
+from services.cli.connection import Admin, Data, at, connected, reason
 from services.cli.terminal import fail, say
 
 app = typer.Typer(

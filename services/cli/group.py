@@ -50,7 +50,7 @@ def add(
     """Create a group."""
     fields = {"slug": group, **_given(name, parent, sites, public, default_period)}
     with connected(data) as admin:
-        made = admin.call("POST", "/groups", fields)
+        made = admin.call("POST", "/groups", fields, has="slug")
     _tell(made, "added", as_json)
 
 
@@ -58,7 +58,7 @@ def add(
 def list_groups(data: Data = None, as_json: Json = False) -> None:
     """List the groups, with their own sites and the number of sites including subgroups."""
     with connected(data) as admin:
-        groups = admin.call("GET", "/groups")["groups"]
+        groups = admin.call("GET", "/groups").rows("groups")
     if as_json:
         show_json(groups)
         return
@@ -97,7 +97,7 @@ def edit(
         raise typer.BadParameter("--site and --no-sites are mutually exclusive")
     fields = _given(name, parent, [] if no_sites else sites, public, default_period)
     with connected(data) as admin:
-        changed = admin.call("PATCH", at("groups", group), fields)
+        changed = admin.call("PATCH", at("groups", group), fields, has="slug")
     _tell(changed, "changed", as_json)
 
 
@@ -107,7 +107,7 @@ def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
     if not yes:
         confirm_removal("group", group)
     with connected(data) as admin:
-        admin.call("DELETE", at("groups", group))
+        admin.tell("DELETE", at("groups", group))
     say(f"removed {group}")
 
 

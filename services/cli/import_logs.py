@@ -160,7 +160,7 @@ def _site(admin: Admin, slug: str) -> "Site":
 
     from services.model.site import Site
 
-    answer = admin.call("GET", at("sites", slug))
+    answer = admin.call("GET", at("sites", slug), has="slug")
     try:
         return msgspec.convert(answer, Site)
     except msgspec.ValidationError as error:

@@ -97,8 +97,7 @@ def undo(
 
 
 def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = admin.call("GET", at("sites", slug, "imports"))["imports"]
-    return rows
+    return admin.call("GET", at("sites", slug, "imports")).rows("imports")
 
 
 def _found(imports: list[dict[str, Any]], name: str) -> dict[str, Any]:

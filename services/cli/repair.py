@@ -63,7 +63,7 @@ def paths(
     with connected(data) as admin:
         if not undo:
             query = {"day": date, "path": named, "limit": LISTED}
-            pages = admin.call("GET", where, query=query)["pages"]
+            pages = admin.call("GET", where, query=query).rows("pages")
             named = [page["path"] for page in pages]
             if not as_json:
                 _show(pages, date)
@@ -76,7 +76,7 @@ def paths(
                 )
             for begin in range(0, len(named), AT_ONCE):
                 body = {"day": date, "paths": named[begin : begin + AT_ONCE], "undo": undo}
-                returned |= admin.call("POST", where, body)["views"]
+                returned |= admin.call("POST", where, body).part("views")
     if as_json:
         show_json({"day": date, "pages": named, "returned": returned})
     elif undo and returned:

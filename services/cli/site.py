@@ -31,7 +31,7 @@ def add(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> N
     """Add a site, and say whether ingest counts it yet."""
     fields = _fields(given)
     with connected(data) as admin:
-        made = admin.call("POST", "/sites", {"slug": slug, **fields})
+        made = admin.call("POST", "/sites", {"slug": slug, **fields}, has="slug")
         _show([made], as_json)
         if not as_json:
             if made.get("removed_before"):
@@ -43,7 +43,7 @@ def add(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> N
 def list_sites(data: Data = None, as_json: Json = False) -> None:
     """List the sites."""
     with connected(data) as admin:
-        _show(admin.call("GET", "/sites")["sites"], as_json, many=True)
+        _show(admin.call("GET", "/sites").rows("sites"), as_json, many=True)
 
 
 @app.command()
@@ -63,7 +63,7 @@ def edit(
     with connected(data) as admin:
         if "timezone" in fields:
             _announce_zone(admin, slug, fields["timezone"], yes)
-        _show([admin.call("PATCH", at("sites", slug), fields)], as_json)
+        _show([admin.call("PATCH", at("sites", slug), fields, has="slug")], as_json)
 
 
 Erase = Annotated[
@@ -86,7 +86,7 @@ def remove(slug: Slug, erase: Erase = False, yes: Yes = False, data: Data = None
 
             erased(admin, slug, yes)
             return
-        admin.call("DELETE", at("sites", slug))
+        admin.tell("DELETE", at("sites", slug))
     say(f"removed {slug}; its counts are kept, and luot site restore {slug} brings it back")
 
 
@@ -99,7 +99,8 @@ def rename(
 ) -> None:
     """Change the short name of a site. Its numbers stay, and the old snippet still counts."""
     with connected(data) as admin:
-        _show([admin.call("POST", at("sites", slug, "rename"), {"slug": to})], as_json)
+        renamed = admin.call("POST", at("sites", slug, "rename"), {"slug": to}, has="slug")
+        _show([renamed], as_json)
 
 
 @app.command()
@@ -114,21 +115,22 @@ def merge(
     Both are still counted, each with its old snippet. `luot site part` separates them again.
     """
     with connected(data) as admin:
-        _show([admin.call("POST", at("sites", slug, "merge"), {"into": into})], as_json)
+        merged = admin.call("POST", at("sites", slug, "merge"), {"into": into}, has="slug")
+        _show([merged], as_json)
 
 
 @app.command()
 def part(slug: Slug, data: Data = None, as_json: Json = False) -> None:
     """Separate a site from the one it was merged into."""
     with connected(data) as admin:
-        _show([admin.call("DELETE", at("sites", slug, "merge"))], as_json)
+        _show([admin.call("DELETE", at("sites", slug, "merge"), has="slug")], as_json)
 
 
 @app.command()
 def restore(slug: Slug, data: Data = None, as_json: Json = False) -> None:
     """Restore a site that was removed but not erased, with its settings and counts."""
     with connected(data) as admin:
-        _show([admin.call("POST", at("sites", slug, "restore"))], as_json)
+        _show([admin.call("POST", at("sites", slug, "restore"), has="slug")], as_json)
         if not as_json:
             say(_counted(admin, slug))
 
@@ -161,7 +163,7 @@ def unhide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -
 
 
 def _hidden(admin: Admin, slug: str, pages: list[str], as_json: bool) -> None:
-    site = admin.call("PATCH", at("sites", slug), {"hidden_pages": pages})
+    site = admin.call("PATCH", at("sites", slug), {"hidden_pages": pages}, has="slug")
     if as_json:
         _show([site], as_json)
         return

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import TIMEOUT_SECONDS, Data, decoded, reason
+from services.cli.answer import decoded
+from services.cli.connection import TIMEOUT_SECONDS, Data, reason
 from services.cli.language import said
 from services.cli.terminal import Json, fail
 
@@ -48,7 +49,7 @@ def snippet(
         scripts = decoded(_get(client, server, "/api/script"), server)
         numbers = decoded(_get(client, server, f"/api/counter/{quote(site, safe='')}"), server)
         badge = _get(client, server, f"/counter/{quote(site, safe='')}.svg").text
-    script = scripts["scripts"]["counter.js"]
+    script = scripts.part("scripts").part("counter.js")
     try:
         made = Snippet(
             url or scripts["url"] or server,

@@ -61,7 +61,7 @@ def fetch(
     changes = {name: value for name, value in given.items() if value is not None}
     with connected(data) as admin:
         if changes:
-            admin.call("PATCH", at("sites", site, "titles", "plan"), changes)
+            admin.call("PATCH", at("sites", site, "titles", "plan"), changes, has="daily")
         run = (
             admin.call("DELETE", address) if stop else admin.call("POST", address, {"pages": pages})
         )
@@ -119,6 +119,7 @@ def list_titles(
     query: dict[str, Any] = {"search": search, "limit": limit}
     with connected(data) as admin:
         answer = admin.call("GET", at("sites", site, "titles"), query=query)
+        titles = answer.rows("titles")
     if as_json:
         show_json(answer)
         return
@@ -126,7 +127,7 @@ def list_titles(
         ("page", "title", "from"),
         (
             (one["path"], one["title"], "written" if one["by_hand"] else "the portal")
-            for one in answer["titles"]
+            for one in titles
         ),
     )
     if answer["has_more"]:
@@ -137,7 +138,7 @@ def list_titles(
 def remove(site: OfSite, page: OfPage, data: Data = None) -> None:
     """Remove the title of a page; fetching from the portal does not bring it back."""
     with connected(data) as admin:
-        admin.call("DELETE", at("sites", site, "titles"), query={"path": page})
+        admin.tell("DELETE", at("sites", site, "titles"), query={"path": page})
     say(f"removed the title of {page}")
 
 

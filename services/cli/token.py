@@ -46,7 +46,7 @@ def add(
         "expires_at": _expiry(expires),
     }
     with connected(data) as admin:
-        made = admin.call("POST", "/tokens", fields)
+        made = admin.call("POST", "/tokens", fields, has="token")
     if as_json:
         show_json(made)
         return
@@ -59,7 +59,7 @@ def add(
 def list_tokens(data: Data = None, as_json: Json = False) -> None:
     """List the tokens, without their secrets."""
     with connected(data) as admin:
-        tokens = admin.call("GET", "/tokens")["tokens"]
+        tokens = admin.call("GET", "/tokens").rows("tokens")
     if as_json:
         show_json(tokens)
         return
@@ -92,7 +92,7 @@ def revoke(
     if token.startswith("luot_"):
         fail("that is the token itself; expected its ID, see `luot token list`")
     with connected(data) as admin:
-        admin.call("DELETE", at("tokens", token))
+        admin.tell("DELETE", at("tokens", token))
     say(f"revoked {token}")
 
 

@@ -72,7 +72,8 @@ def add(
     password = _password(from_stdin, generate)
     fields = _fields(role, places(sites, groups), required)
     with connected(data) as admin:
-        user = admin.call("POST", "/users", {"name": name, "password": password, **fields})
+        body = {"name": name, "password": password, **fields}
+        user = admin.call("POST", "/users", body, has="name")
     if generate:
         user["password"] = password
     _show([user], as_json)
@@ -84,7 +85,7 @@ def add(
 def list_users(data: Data = None, as_json: Json = False) -> None:
     """List the users."""
     with connected(data) as admin:
-        _show(admin.call("GET", "/users")["users"], as_json, many=True)
+        _show(admin.call("GET", "/users").rows("users"), as_json, many=True)
 
 
 @app.command()
@@ -104,7 +105,7 @@ def edit(
             f"nothing to change on {name}: give --role, --site, --group or --require-second-factor"
         )
     with connected(data) as admin:
-        _show([admin.call("PATCH", at("users", name), fields)], as_json)
+        _show([admin.call("PATCH", at("users", name), fields, has="name")], as_json)
 
 
 @app.command()
@@ -114,7 +115,7 @@ def passwd(
     """Set the password of a user, and sign them out everywhere."""
     password = _password(from_stdin, generate)
     with connected(data) as admin:
-        admin.call("PUT", at("users", name, "password"), {"password": password})
+        admin.tell("PUT", at("users", name, "password"), {"password": password})
     say(f"password of {name} (shown once): {password}" if generate else "changed")
 
 
@@ -126,7 +127,7 @@ def reset_second_factor(name: Name, yes: Yes = False, data: Data = None) -> None
             f"Reset the second factor of {name}? Their password alone will then open the account."
         )
     with connected(data) as admin:
-        admin.call("DELETE", at("users", name, "second-factor"))
+        admin.tell("DELETE", at("users", name, "second-factor"))
     say(f"reset the second factor of {name}")
 
 
@@ -136,7 +137,7 @@ def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
     if not yes:
         confirm_removal("user", name)
     with connected(data) as admin:
-        admin.call("DELETE", at("users", name))
+        admin.tell("DELETE", at("users", name))
     say(f"removed {name}")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from services.doctor.check import Check, Findings
+from services.log.interface import Log
 from services.state.errors import StateError
 from services.state.recent_hits import HitsOverBudget, HitsOverRoom, UntrustedForwards
 from services.state.spooled_hits import SpooledHits
@@ -11,14 +12,14 @@ from services.state.state import State
 _NAMED_SITES = 5
 
 
-async def examine(shared: State, clock: Callable[[], float]) -> list[Check]:
-    """Check what ingest reports in the shared state."""
+async def examine(shared: State, log: Log, clock: Callable[[], float]) -> list[Check]:
+    """Check what ingest reports in the shared state; the log itself is not asked."""
     findings = Findings("ingest")
     for name, look in (
         ("proxies", lambda: _proxies(findings, shared, clock)),
         ("budgets", lambda: _budgets(findings, shared, clock)),
-        ("room", lambda: _room(findings, shared, clock)),
-        ("spooled hits", lambda: _spooled(findings, shared, clock)),
+        ("room", lambda: _room(findings, shared, log, clock)),
+        ("spooled hits", lambda: _spooled(findings, shared, log, clock)),
     ):
         await findings.attempt(name, look, StateError)
     return findings.checks
@@ -52,7 +53,7 @@ async def _budgets(findings: Findings, shared: State, clock: Callable[[], float]
     )
 
 
-async def _room(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
+async def _room(findings: Findings, shared: State, log: Log, clock: Callable[[], float]) -> None:
     hits = await HitsOverRoom(shared).read(int(clock() * 1000))
     findings.add(
         "room",
@@ -61,12 +62,11 @@ async def _room(findings: Findings, shared: State, clock: Callable[[], float]) -
         " nearly full log, or more than LUOT_SITE_BYTES"
         if hits
         else "no site takes up more than its share of the log",
-        "if these are real readers, give Redis more memory (maxmemory); if it is a flood, take"
-        " back what was counted (luot correct)",
+        log.texts.crowded,
     )
 
 
-async def _spooled(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
+async def _spooled(findings: Findings, shared: State, log: Log, clock: Callable[[], float]) -> None:
     spooled = await SpooledHits(shared).read(int(clock() * 1000))
     findings.add(
         "spooled hits",
@@ -75,7 +75,8 @@ async def _spooled(findings: Findings, shared: State, clock: Callable[[], float]
         f" {spooled.waits_ms / 1000:.0f} s: they wait in the spools of ingest"
         if spooled.hits
         else "none wait in the spools of ingest",
-        "find out why Redis does not take them: /readyz of ingest, and the checks of the log below",
+        f"find out why {log.server_name} does not take them: /readyz of ingest, and the checks of"
+        " the log below",
     )
 
 

@@ -33,10 +33,10 @@ async def examine(
 ) -> list[Check]:
     """Check ingest, the log and the store; a failure in one does not skip the others."""
     return [
-        *await ingest.examine(stores.state, clock),
+        *await ingest.examine(stores.state, stores.log, clock),
         *await places.examine(clock, country_database),
         *await log.examine(stores.log, clock),
-        *await store_checks.examine(stores.store, stores.state, settings, days, clock),
+        *await store_checks.examine(stores, settings, days, clock),
     ]
 
 
@@ -79,7 +79,8 @@ async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check
         "spool",
         os.access(folder, os.W_OK | os.X_OK) and free > MIN_FREE_BYTES,
         f"{folder}: {waiting:,} bytes waiting, {free / (1 << 30):.1f} GiB free",
-        "let ingest write there, and make room: the spool takes hits while Redis is away",
+        "let ingest write there, and make room: the spool takes hits while"
+        f" {log.server_name} is away",
     )
     await findings.attempt(
         "spools of other logs", lambda: _others(findings, folder, log), LogError, OSError

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from services.doctor.check import Check, Findings
+from services.embedded.stores import Stores
+from services.log.interface import Log
 from services.settings import StoreSettings
 from services.state.errors import StateError
 from services.state.sites import PublishedSites
@@ -28,9 +30,10 @@ _DAY_SECONDS = 86_400
 
 
 async def examine(
-    store: Store, shared: State, settings: StoreSettings, days: int, clock: Callable[[], float]
+    stores: Stores, settings: StoreSettings, days: int, clock: Callable[[], float]
 ) -> list[Check]:
     """Check the store; compare the counters of the last days with a recount of raw hits."""
+    store = stores.store
     findings = Findings("store")
     try:
         version = await server_info.version(store)
@@ -52,9 +55,9 @@ async def examine(
         ("schema", lambda: _schema(findings, store)),
         ("partitions", lambda: _partitions(findings, store, settings.partitions)),
         ("restore", lambda: _restore(findings, store)),
-        ("disk", lambda: _disk(findings, store)),
+        ("disk", lambda: _disk(findings, store, stores.log)),
         ("parts", lambda: _parts(findings, store)),
-        ("sites", lambda: _sites(findings, store, shared)),
+        ("sites", lambda: _sites(findings, store, stores.state)),
         ("recount", lambda: _recount(findings, store, settings.partitions, days, clock)),
         ("periods", lambda: _periods(findings, store)),
     ):
@@ -139,7 +142,7 @@ async def _restore(findings: Findings, store: Store) -> None:
     )
 
 
-async def _disk(findings: Findings, store: Store) -> None:
+async def _disk(findings: Findings, store: Store, log: Log) -> None:
     disks = await server_info.disks(store)
     if not disks:
         findings.add("disk", None, "this server does not say how full its disk is")
@@ -148,7 +151,8 @@ async def _disk(findings: Findings, store: Store) -> None:
             "disk",
             disk.free > MIN_FREE_BYTES and disk.free > MIN_FREE * disk.total,
             f"{disk.free / (1 << 30):.1f} GiB of {disk.total / (1 << 30):.1f} GiB are free",
-            "make room: a full store counts nothing, and the log grows until Redis is full, too",
+            "make room: a full store counts nothing, and the log grows until"
+            f" {log.server_name} is full, too",
         )
 
 

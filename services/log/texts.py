@@ -7,10 +7,12 @@ class LogTexts(msgspec.Struct, frozen=True, kw_only=True):
     """Texts of one driver, in English; `services/cli/languages` translates them.
 
     unreachable        what to do when the server does not answer
+    crowded            what to do when sites are refused because they take more than their share
     dead_entries       where the entries are that could not be decoded, and what to do with them
     nothing_to_create  that a log needs nothing to be created, or has all of it
     """
 
     unreachable: str
+    crowded: str
     dead_entries: str
     nothing_to_create: str

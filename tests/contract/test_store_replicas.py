@@ -99,11 +99,9 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(replicas: ClickHouseCluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
+async def pair(replicas: ClickHouseCluster) -> AsyncIterator[Pair]:
     pair = Pair(replicas)
     await pair.begin()
-    # What must not come need not be waited for long.
-    monkeypatch.setattr(replication, "WAIT_SECONDS", 1.0)
     yield pair
     await pair.close()
 

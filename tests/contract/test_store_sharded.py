@@ -94,9 +94,7 @@ class Worker:
 
 
 @pytest.fixture
-async def worker(
-    cluster: ClickHouseCluster, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Worker]:
+async def worker(cluster: ClickHouseCluster) -> AsyncIterator[Worker]:
     cluster.start()  # What the test before has killed.
     for member in cluster.members:
         host = ClickHouseStore(member.url)
@@ -104,8 +102,6 @@ async def worker(
         assert await replication.lacking(host, 60) is None
         await host.close()
     SERVERS.pop("sharded", None)
-    # What must not come need not be waited for long.
-    monkeypatch.setattr(replication, "WAIT_SECONDS", 1.0)
     worker = Worker(cluster)
     await clear(worker.store)
     await fix_partitions(worker.store, PARTITIONS)
@@ -337,7 +333,7 @@ async def test_a_replica_whose_parts_are_not_those_of_zookeeper_fetches_before_i
 
 
 async def test_shards_in_another_order_are_refused(
-    worker: Worker, cluster: ClickHouseCluster
+    worker: Worker, cluster: ClickHouseCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = await layout.load(worker.store, "luot")
     assert known.weights == (1, 1)
@@ -348,12 +344,32 @@ async def test_shards_in_another_order_are_refused(
     await layout.fix(worker.store, known, paths)
     with pytest.raises(LayoutError, match=r"spread over the shards .*shard-0.*shard-1"):
         await layout.fix(worker.store, known, paths[::-1])
-    swapped = ShardLayout(known.weights, known.servers[::-1])
-    for shard in (0, 1):
-        host = ClickHouseStore(cluster.shards[shard][0].url)
-        problem = await worker.store._misplaced(host, swapped, shard)
-        assert problem is None or "expected" in problem
-        await host.close()
+
+    async def swapped(_store: Store, _cluster: str) -> ShardLayout:
+        return ShardLayout(known.weights, known.servers[::-1])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(layout, "load", swapped)
+        began = Worker(cluster)
+        with pytest.raises(LayoutError, match=r"the cluster has .*shard-1.*shard-0.*same order"):
+            await began.store.fix_shards()
+        await began.store.close()
+        await worker.flush(1)
+        # As of one that began before: every server is refused as one of another shard.
+        running = Worker(cluster)
+        running.store._paths = paths
+        with pytest.raises(StoreUnavailableError, match=r"it is of the shard .*, expected "):
+            await running.flush(2)
+        refused = {(one.shard, one.problem) for one in await running.store.replicas()}
+        await running.store.close()
+    assert refused == {
+        (0, f"it is of the shard {paths[1]}, expected {paths[0]}"),
+        (1, f"it is of the shard {paths[0]}, expected {paths[1]}"),
+    }
+    assert await layout.fixed_shards(worker.store) == fixed
+    assert await worker.views() == [1, 1]
+    held = await hits.held(worker.store, SITES, 1, 2, (DAY, DAY))
+    assert held == {(site, 1): 1 for site in SITES}
 
 
 async def test_a_cluster_that_no_server_knows_is_named(cluster: ClickHouseCluster) -> None:

@@ -259,6 +259,36 @@ def test_readers_of_an_address_that_sends_too_much_are_told(system: System) -> N
     assert check["found"].startswith("7 hits of mytho were refused, or count for no visit")
 
 
+@pytest.mark.parametrize(
+    ("kafka", "server", "room"),
+    [(False, "Redis", "give Redis more memory"), (True, "Kafka", "raise LUOT_SITE_BYTES")],
+)
+def test_the_log_is_called_by_its_name_in_what_is_advised_about_ingest(
+    system: System,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kafka: bool,
+    server: str,
+    room: str,
+) -> None:
+    monkeypatch.setattr("services.doctor.run.MIN_FREE_BYTES", 1 << 62)
+    now = int(time.time() * 1000)
+    given = {"LUOT_LOG_URL": f"kafka://127.0.0.1:{free_port()}/hits"} if kafka else {}
+    with system.redis.client() as redis:
+        window = keys.over_room(now // WINDOW_MS)
+        redis.hset(window, "mytho", 7)
+        redis.hset(keys.SPOOLED, "a process", f"{now} 7 1000")
+        _, said = doctor("--json", LUOT_SPOOL=str(tmp_path), **stores(system), **given)
+        redis.delete(window)
+        redis.hdel(keys.SPOOLED, "a process")
+    found = by_name(said)
+    advice = [found[f"ingest {name}"]["advice"] for name in ("room", "spooled hits", "spool")]
+    assert advice[0].startswith(f"if these are real readers, {room}")
+    assert f"find out why {server} does not take them" in advice[1]
+    assert f"the spool takes hits while {server} is away" in advice[2]
+    assert ("Redis" in "".join(advice)) is not kafka
+
+
 def until(true: Callable[[], object]) -> None:
     deadline = time.monotonic() + 240
     while not true():

@@ -20,7 +20,7 @@ from tests.integration.imports.world import line, run
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.services import Service
-from tests.servers.system import TOKEN, System
+from tests.servers.system import BROWSER, TOKEN, System
 
 TOPIC = "portal"
 
@@ -170,6 +170,47 @@ def test_hits_wait_in_the_spool_while_kafka_is_away(portal: System, kafka: Kafka
         assert portal.hit("vinh", f"/{number}", number=f"0.2{number}").status_code == 202
     kafka.start()
     portal.counter_when("vinh", total=6, metric="views")
+
+
+def test_an_ingest_takes_hits_without_kafka_once_it_has_been_there(
+    portal: System, kafka: KafkaServer, tmp_path: Path
+) -> None:
+    """Before that nothing says that the topic has as many partitions, and deletes no hits."""
+    portal.add_site("pleiku")
+    ingest = Service(
+        "ingest",
+        tmp_path,
+        LUOT_REDIS_URL=portal.redis_url("ingest"),
+        LUOT_LOG_URL=kafka.secured_url(TOPIC),
+    )
+
+    def posted(path: str) -> int:
+        event = {"n": "pageview", "d": "pleiku", "u": f"https://pleiku.example{path}"}
+        headers = {"User-Agent": BROWSER}
+        return httpx.post(f"{ingest.url}/api/event", json=event, headers=headers).status_code
+
+    try:
+        kafka.kill()
+        ingest.start(wait=False)
+        ingest.wait_until_alive()
+        ready = httpx.get(f"{ingest.url}/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["reason"].startswith("the log cannot be asked: ")
+        assert ready.json()["reason"].endswith("and there is no copy of the sites")
+        assert posted("/refused") == 503
+        kafka.start()
+        ingest.wait_until_ready()
+        assert posted("/1") == 202
+
+        assert ingest.stop() == 0
+        kafka.kill()
+        ingest.start()
+        assert posted("/2") == 202
+        assert "luot_spool_hits 0.0" not in httpx.get(f"{ingest.url}/metrics").text
+        kafka.start()
+        portal.counter_when("pleiku", total=2, metric="views")
+    finally:
+        ingest.stop()
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,7 @@ def test_limits_stand_beside_values(up: Up) -> None:
     found = when(up.url, lambda found: found.value("luot_owned_partitions") == 8)
     assert found.value("luot_partitions") == 8
     assert found.value("luot_spool_limit_bytes") == 1 << 30
+    assert found.value("luot_log_retention_seconds") == 86_400
     assert 0 < found.value("luot_log_memory_bytes") < found.value("luot_log_memory_limit_bytes")
     assert 0 < found.value("luot_store_free_bytes") <= found.value("luot_store_disk_bytes")
     assert found.value("luot_store_parts") >= 1

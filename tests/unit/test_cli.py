@@ -59,7 +59,8 @@ def test_names_are_in_addresses_of_the_api_only_as_at_writes_them() -> None:
         for module in Path(cli.__file__).parent.glob("*.py")
         for call in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
-        if call.func.attr in ("call", "send", "until", "stream") and module.stem != "connection"
+        if call.func.attr in ("call", "tell", "send", "until", "stream")
+        if module.stem != "connection"
         if any(isinstance(argument, ast.JoinedStr) for argument in call.args)
     ]
     assert written == []

@@ -14,6 +14,10 @@ from services.cli.main import app
 from services.probe.outcome import Outcome
 from services.probe.probe import Probe
 
+OTHER = b"""
+{"status": "ok", "sites": {"a": 1}, "groups": [1], "users": "a", "tokens": null, "entries": 1,
+ "imports": {}, "pages": ["/"], "corrections": true, "titles": {"/": "a"}, "scripts": []}
+"""
 SENT: dict[str, tuple[int, str, bytes]] = {
     "page": (200, "text/html", b"<html>a portal</html>"),
     "nothing": (200, "", b""),
@@ -21,6 +25,11 @@ SENT: dict[str, tuple[int, str, bytes]] = {
     "missing": (404, "text/html", b"<html>no such page</html>"),
     "list": (404, "application/json", b"[1]"),
     "null": (404, "application/json", b'{"errors": null}'),
+    "no_fields": (200, "application/json", b"{}"),
+    "no_object": (200, "application/json", b"[]"),
+    "none": (200, "application/json", b"null"),
+    "no_answer": (204, "", b""),
+    "other_fields": (200, "application/json", OTHER),
 }
 COMMANDS = """
 site list | site add a | site edit a --name b | site edit a --timezone Asia/Bangkok
@@ -103,6 +112,27 @@ def test_an_answer_that_is_not_of_luot_is_named(name: str, server: str, folder: 
         if words := command.replace("FOLDER", str(folder)).split():
             told = said(*words, url=url)
             assert f"{url} answers {SENT[name][0]}" in told, command
+
+
+@pytest.mark.parametrize("name", ["no_fields", "other_fields"])
+def test_json_that_is_not_of_luot_is_not_passed_on(name: str, server: str, folder: Path) -> None:
+    url = f"{server}/{name}"
+    seen = 0
+    for command in COMMANDS.replace("\n", "|").split("|"):
+        if words := command.replace("FOLDER", str(folder)).split():
+            told = said(*words, "--json", url=url)
+            if "No such option" not in told:
+                assert f"{url} answers 200 with application/json" in told, command
+                seen += 1
+    assert seen > 25
+
+
+def test_what_an_answer_lacks_is_named(server: str) -> None:
+    told = said("site", "list", url=f"{server}/no_fields")
+    assert told == (
+        f"luot: {server}/no_fields answers 200 with application/json without Luot's 'sites':"
+        " that is not Luot, or another version of it; see LUOT_URL"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,14 @@ OF_SERVERS = ("GRANT REMOTE, CREATE TEMPORARY TABLE ON *.*",)
 MORE = {
     "luot": (*OF_SERVERS, "GRANT CLUSTER ON *.*"),
     "luot_aggregator": (*OF_SERVERS, "GRANT SELECT ON system.clusters"),
-    "luot_api": (*OF_SERVERS, "GRANT SELECT ON system.clusters"),
+    # Its backup and its doctor read every server as an aggregator does.
+    "luot_api": (
+        *OF_SERVERS,
+        *(
+            f"GRANT SELECT ON system.{table}"
+            for table in ("clusters", "columns", "replicas", "replication_queue", "zookeeper")
+        ),
+    ),
 }
 _GRANT = re.compile(r"GRANT (?P<right>[A-Z ]+) ON luot\.(?P<table>\w+)")
 
@@ -70,6 +77,24 @@ def test_rows_of_sites_are_written_and_deleted_where_they_are() -> None:
     ]
     assert on_cluster("GRANT INSERT ON luot.meta") == ["GRANT INSERT ON luot.meta"]
     assert on_cluster("GRANT SELECT, SHOW ON luot.*") == ["GRANT SELECT, SHOW ON luot.*"]
+
+
+def test_who_reads_every_server_may_read_what_servers_tell_of_themselves() -> None:
+    store = Path(__file__).parents[2] / "services/store"
+    code = "".join(module.read_text("utf-8") for module in store.glob("*.py"))
+    read = set(re.findall(r"""(?:FROM system\.|\.system\(["'])(\w+)""", code))
+    assert {"replicas", "replication_queue", "zookeeper", "clusters"} < read
+    may = {
+        account: set(re.findall(r"GRANT SELECT ON system\.(\w+)", grants))
+        for account, grants in re.findall(
+            r"<(luot_\w+)>(.*?)</\1>", MADE.read_text("utf-8"), re.DOTALL
+        )
+    }
+    # Macros are read before tables are made, as `luot`; mutations by whoever erases; what follows
+    # by the doctor, the gauges and the backup of the API.
+    assert read - may["luot_api"] == {"macros", "mutations"}
+    assert read - may["luot_aggregator"] == {"macros", "columns", "disks", "tables"}
+    assert (may["luot_api"] | may["luot_aggregator"]) - read == set()
 
 
 def test_a_current_engine_reads_every_grant() -> None:

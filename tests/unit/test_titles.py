@@ -36,6 +36,26 @@ def test_a_title_is_read(page: bytes, kind: str, title: str) -> None:
     assert title_of(page, kind) == title
 
 
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        *("<![x[ y ]]>", "<![x[>", "<![x y]>", "<![ [x]]>", "<![>", "<![CDATA[ y ]]>"),
+        *("<![if !IE]>y<![endif]>", "<!--[if IE]><title>y</title><![endif]-->"),
+        *("<!>", "<!5>", "<!a<!b>", "<!ELEMENT y>", "<!doctype>", "<!DOCTYPE html [<!ENTITY y>]>"),
+        *("<!-->", "<!--->", "<!---->", "<!-- y --!>", "<!-- y -- > y -->"),
+    ],
+)
+def test_a_title_is_read_behind_whatever_is_declared(declaration: str) -> None:
+    page = f"<html><head>{declaration}<meta charset=utf-8><title>Đà</title>"
+    assert title_of(page.encode(), "text/html") == "Đà"
+
+
+@pytest.mark.parametrize("begun", ["<!", "<![", "<![x[", "<!--", "<!-- <title>b</title> --"])
+def test_what_is_declared_and_does_not_end_has_no_title(begun: str) -> None:
+    assert title_of(begun.encode(), "text/html") == ""
+    assert title_of(f"<title>a</title>{begun}".encode(), "text/html") == "a"
+
+
 def test_a_title_is_cut_and_has_nothing_that_is_not_seen() -> None:
     assert len(tidy("x" * 1000)) == MAX_TITLE
     assert tidy("\u202ea\x00\u200b\u2028b\r\n") == "a b"
@@ -44,7 +64,8 @@ def test_a_title_is_cut_and_has_nothing_that_is_not_seen() -> None:
 def test_no_page_takes_long() -> None:
     """Time grows with the length alone: parsers of HTML have been slow on what has no end."""
     started = time.process_time()
-    for piece in (b"<a ", b'<a="', b"<!--", b"</", b"<![CDATA[", b"<?", b"&", b"<!", b"<title>"):
+    unended = (b"<a ", b'<a="', b"<!--", b"</", b"<![CDATA[", b"<?", b"&", b"<!", b"<title>")
+    for piece in (*unended, b"<![", b"<![x[", b"<!-- --", b"<!---"):
         title_of(piece * (MAX_BYTES // len(piece)), "text/html")
     assert time.process_time() - started < 60
 

@@ -44,6 +44,8 @@ class RedisLog(Log):
     server_name = "Redis"
     texts = LogTexts(
         unreachable="start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile",
+        crowded="if these are real readers, give Redis more memory (maxmemory); if it is a flood,"
+        " take back what was counted (luot correct)",
         dead_entries=f"`XRANGE {keys.DEAD} - +` shows why (field reason); save the entries, then"
         " delete the stream",
         nothing_to_create="Nothing needs to be created in Redis: a stream begins with its first"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from services.model.calendar import to_date, to_day
+from services.model.calendar import months, to_date, to_day
 from services.store.interface import Store
 
 POSITIONS = """
@@ -147,18 +147,22 @@ async def take_back(
 ) -> None:
     """Mark the raw hits of an import, and write entries of its pages. Raises StoreError.
 
-    Neither counts until the run has a row in the ledger; written twice, both are the same.
+    Neither counts until the run has a row in the ledger; written twice, both are the same. Hits are
+    marked month by month: current servers refuse an insert of more than 100 partitions.
     """
+    first, last = of[0].day, of[-1].day
     parameters = {
         "site": site,
         "producer": producer,
         "run": run,
-        "first": to_date(of[0].day),
-        "last": to_date(of[-1].day),
+        "first": to_date(first),
+        "last": to_date(last),
         "from": min(each.first for each in of),
         "to": max(each.last for each in of),
     }
-    await store.execute(_MARK, parameters)
+    for begin, end in months(first, last):
+        of_month = {"first": to_date(begin), "last": to_date(end - 1)}
+        await store.execute(_MARK, {**parameters, **of_month})
     await store.execute(_ENTRIES, parameters)
 
 

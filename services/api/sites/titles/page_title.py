@@ -14,6 +14,8 @@ _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060"))
 """Invisible characters that `clean` leaves: where a line may be broken."""
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}charset=["']?\s*([\w-]{1,40})""", re.IGNORECASE)
 _IN_HEADER = re.compile(r"""charset=["']?\s*([\w-]{1,40})""", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--(?:-?>|.*?--!?>)", re.DOTALL)
+"""A comment as browsers read it: `<!-->` is one."""
 _KNOWN = {
     "iso-8859-1": "cp1252",
     "latin1": "cp1252",
@@ -47,6 +49,15 @@ class _Titles(HTMLParser):
         self._is_in_title = False
         self._has_title = False
         self.is_closed = False
+
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        """Return where a comment ends, -1 if it does not; the library looks past `<!-->`."""
+        found = _COMMENT.match(self.rawdata, i)
+        return -1 if found is None else found.end()
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """Return where `<![…` ends: at the next `>`, as in browsers; the library may raise."""
+        return self.rawdata.find(">", i) + 1 or -1
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "title" and not self._has_title:

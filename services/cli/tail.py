@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, connected, not_luot, reason
+from services.cli.answer import not_luot
+from services.cli.connection import Admin, Data, connected, reason
 from services.cli.terminal import fail
 from services.runtime import reasons
 

@@ -1,11 +1,12 @@
 """What imports added is taken back as a whole, however many years it is of, on both stores."""
 
 from datetime import date
+from typing import Any
 
 from services.model.calendar import months_later, to_day
-from services.store import corrections, hits, import_counts
-from services.store.corrections import Taken
-from services.store.import_counts import MarkedHits
+from services.store.counts import corrections, hits, import_counts
+from services.store.counts.corrections import Taken
+from services.store.counts.import_counts import MarkedHits
 from services.store.interface import Store
 from tests.contract.test_store_tables import POSITION, columns
 
@@ -20,7 +21,7 @@ async def test_an_import_of_more_than_a_hundred_months_is_taken_back(store: Stor
     await hits.write(store, columns(MONTHS, day=DAYS, path=["/a"] * MONTHS, visit=[1] * MONTHS))
     # Of the site itself, on the same days.
     await hits.write(store, columns(MONTHS, day=DAYS, position=[POSITION + 1] * MONTHS))
-    added = {
+    added: dict[str, list[Any]] = {
         "site": ["mytho"] * MONTHS,
         "producer": [PRODUCER] * MONTHS,
         "position": [POSITION] * MONTHS,

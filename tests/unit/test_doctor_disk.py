@@ -1,13 +1,13 @@
 """`luot doctor` about the disk of the store: it says what is full next."""
 
 import pytest
-from services.store.server_info import Disk
 
 from services.doctor import store as doctor
 from services.doctor.check import Findings
 from services.log.open import open_log
-from services.store import server_info
 from services.store.interface import Store
+from services.store.meta import server_info
+from services.store.meta.server_info import Disk
 
 
 @pytest.mark.parametrize(

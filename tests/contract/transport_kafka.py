@@ -59,6 +59,7 @@ class KafkaTestLog(TestLog):
     # A member hears of a change within a tenth of its lease. A test waits a minute at most.
     longest_lease = 120.0
     seek_seconds = 1.0
+    admits_at_once = False
 
     def __init__(self, server: KafkaServer) -> None:
         self._topic = f"hits-{secrets.token_hex(4)}"

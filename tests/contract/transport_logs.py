@@ -28,6 +28,8 @@ class TestLog:
     """In seconds; no test waits for its end."""
     seek_seconds = 0.2
     """How long the log may take to say where to read on."""
+    admits_at_once = True
+    """Whether a worker begins before the lease of one that has died is over."""
 
     def __init__(self, url: str) -> None:
         self.url = url

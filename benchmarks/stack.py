@@ -32,6 +32,10 @@ class Stack:
         """Stop everything, the youngest first."""
         self._running.close()
 
+    def on_close(self, stop: Callable[[], object]) -> None:
+        """Do something at the end: after what is started later has been stopped."""
+        self._running.callback(stop)
+
     def redis(self) -> RedisServer:
         """Start Redis (Valkey where it is not installed), syncing every append to the disk.
 

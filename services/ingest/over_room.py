@@ -27,6 +27,6 @@ class OverRoom(Noticed):
     def _take_message(self, hits: int) -> str:
         return (
             f"{hits} hits were refused, of sites that took most of a log that is nearly full, or"
-            " more than LUOT_SITE_BYTES: luot doctor names them; if they are readers, give Redis"
-            " more memory"
+            " more than LUOT_SITE_BYTES: luot doctor names them; if they are readers, give the"
+            " log more room"
         )

@@ -8,7 +8,7 @@ import asyncio
 import random
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from services.aggregator.transport import driver, generations
 from services.aggregator.transport.broker import Broker
 from tests.contract.transport_logs import PARTITIONS, MemoryLog
 from tests.contract.workers import Worker, eventually
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, rounds
 
 EVERYTHING = set(range(PARTITIONS))
 
@@ -171,6 +171,35 @@ async def test_a_commit_between_two_messages_skips_none(
     opened.set()
     await eventually(lambda: b"3" in handed(worker))
     assert handed(worker) == [b"2", b"3"]
+
+
+async def test_a_commit_that_left_a_partition_out_is_made_up_for(
+    log: MemoryLog, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member of Kafka's group may lose a partition, and have it again before anybody looks."""
+    broker = worker.app.consumer.broker
+    commit, left_out = broker.commit, list[Mapping[int, int]]()
+
+    async def between_owners(positions: Mapping[int, int]) -> set[int]:
+        if not left_out:
+            left_out.append(positions)
+            return set()
+        committed: set[int] = await commit(positions)
+        return committed
+
+    monkeypatch.setattr(broker, "commit", between_owners)
+    position = log.append(1, b"the last one")
+    await eventually(lambda: len(worker.events) == 1)
+    worker.events[0].ack()
+    await worker.app.consumer.commit()
+    at: dict[int, int] = {}
+    for _ in rounds(0.02):
+        at = await broker.committed([1])
+        if at:
+            break
+        await asyncio.sleep(0.02)
+    assert left_out == [{1: position + 1}]
+    assert at == {1: position + 1}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -63,15 +63,15 @@ async def test_a_dead_workers_partitions_are_taken_over_and_read_from_the_commit
     dead = await start(lease_seconds=6.0)
     await dead.until(b"counted")
     await dead.app.consumer.commit()
-    died = time.monotonic()
     await dead.stop(leave=False)
+    died = time.monotonic()
     second = await start()
     if log.admits_at_once:
         assert second.owned() == set()
     log.append(0, b"after the death")
     await eventually(lambda: second.owned() == {0, 1})
     # Its lease was renewed a moment before, even by a busy machine.
-    assert time.monotonic() - died > 2.0
+    assert time.monotonic() - died > 3.0
     await second.until(b"after the death")
 
 

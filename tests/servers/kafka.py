@@ -6,6 +6,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -83,6 +84,7 @@ class KafkaServer(ServerProcess):
         """Where clients and other brokers reach it, such as a proxy; set before the first start."""
         self.secured_port = free_port() if secured else 0
         self.controller = free_port()
+        self.java_options: Sequence[str] = _QUICK_START
         self._process = None
 
     def url(self, topic: str) -> str:
@@ -164,7 +166,7 @@ class KafkaServer(ServerProcess):
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(self.java, "-Xmx256m", *_QUICK_START),
+                    *(self.java, "-Xmx256m", *self.java_options),
                     *("-cp", self.classes, "kafka.Kafka", str(path)),
                 ],
                 stdout=log,

@@ -81,7 +81,7 @@ def test_rows_of_sites_are_written_and_deleted_where_they_are() -> None:
 
 def test_who_reads_every_server_may_read_what_servers_tell_of_themselves() -> None:
     store = Path(__file__).parents[2] / "services/store"
-    code = "".join(module.read_text("utf-8") for module in store.glob("*.py"))
+    code = "".join(module.read_text("utf-8") for module in store.rglob("*.py"))
     read = set(re.findall(r"""(?:FROM system\.|\.system\(["'])(\w+)""", code))
     assert {"replicas", "replication_queue", "zookeeper", "clusters"} < read
     may = {

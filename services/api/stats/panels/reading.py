@@ -12,7 +12,7 @@ from services.api.stats.grammar.filters import Filter, Property
 from services.api.stats.grammar.measures import ENTERED, LENGTHS, Counts, Measure
 from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.grammar.site_query import CHARTED, Scope
-from services.api.stats.panels import apart as apart_panels
+from services.api.stats.panels import apart
 from services.api.stats.panels import heat
 from services.api.stats.panels.breakdowns import (
     BREAKDOWNS,
@@ -90,7 +90,7 @@ class PanelReading:
         self._heat = self._begin(self._week())
         # Read only when something is missing.
         self._kept: Callable[[], Awaitable[PanelResult[KeptHits]]] | None = None
-        self._apart = self._begin(apart_panels.first_rows(reader, site, scope, is_public=is_public))
+        self._apart = self._begin(apart.first_rows(reader, site, scope, is_public=is_public))
         self._breakdowns = {
             name: self._begin(self._breakdown(by)) for name, by in shown_breakdowns(scope).items()
         }

@@ -21,7 +21,7 @@ from services.api.stats.periods.opening import Opening
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Interval, Span, hours_of
 from services.api.stats.queries import coverage as queries_coverage
-from services.api.stats.queries import hits as queries_hits
+from services.api.stats.queries import hits
 from services.api.stats.queries import visits as queries_visits
 from services.api.stats.readers.ending import VisitsKeeper
 from services.api.stats.readers.results import (
@@ -247,7 +247,7 @@ class StatsReader:
             of_pages = bool(query.filters) and sources.are_views(query)
             coverage, warnings = await self.hits(query, counted, partly=partly or of_pages)
             if query.is_of_hits or query.wants(_BOTS):
-                days = await queries_hits.by_day(self._store, query, coverage)
+                days = await hits.by_day(self._store, query, coverage)
             if warnings and of_pages:
                 of_days = await queries_pages.by_day(self._store, query)
                 return {day: Counts(pageviews=of_day) for day, of_day in of_days.items()}, []
@@ -273,7 +273,7 @@ class StatsReader:
         warnings: list[str] = []
         for part in self.of_parts(query):
             coverage, more = await self.hits(part, await self.known(part))
-            merge_counts(counts, await queries_hits.by_hour(self._store, part, coverage, hours))
+            merge_counts(counts, await hits.by_hour(self._store, part, coverage, hours))
             if part.wants(LENGTHS):
                 merge_counts(
                     counts, await queries_visits.by_hour(self._store, part, coverage, hours)

@@ -22,7 +22,7 @@ from services.api.stats.panels.means import gaps_of, known_days
 from services.api.stats.periods.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.periods.snapshot import Snapshot
 from services.api.stats.periods.spans import Interval, Span
-from services.api.stats.queries import kept as queries_kept
+from services.api.stats.queries import kept
 from services.api.stats.readers.reader import StatsReader
 from services.api.stats.readers.results import in_intervals, merge_counts, summed
 from services.api.stats.reports import queries_group
@@ -199,7 +199,7 @@ class _Lists:
         since = min((day for of_name in held.values() for day in of_name), default=None)
         if since is None:
             async with self._reader.turn() as store:
-                since = await queries_kept.first_kept(store, list(self._days.by_name))
+                since = await kept.first_kept(store, list(self._days.by_name))
         whole = sum(of.visits for of_name in self._days.by_name.values() for of in of_name)
         return KeptHits(since, min(self._kept_visits, whole), whole)
 

@@ -260,7 +260,7 @@ async def test_one_append_reaches_several_partitions(log: Log) -> None:
 
 
 async def test_a_producer_that_is_opened_again_knows_its_last_sequences(log: Log) -> None:
-    producer = log.producer(5.0)
+    producer = log.producer(PATIENCE_SECONDS)
     assert await producer.open("p") == {}
     await producer.append(entries(3))
     assert await producer.open("p") == {PARTITION: 3}

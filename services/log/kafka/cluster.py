@@ -297,6 +297,8 @@ async def stop_reading(consumer: AIOKafkaConsumer) -> None:
     be waited for forever.
     """
     await _stopped(consumer.stop())
+    # One that was cut short leaves connections open.
+    await _stopped(consumer._client.close())  # noqa: SLF001
 
 
 async def stop_now(producer: AIOKafkaProducer) -> None:
@@ -307,6 +309,7 @@ async def stop_now(producer: AIOKafkaProducer) -> None:
     # Otherwise it would try to send that first, for as long as a request may take.
     await _stopped(producer._sender.close())  # noqa: SLF001
     await _stopped(producer.stop())
+    await _stopped(producer.client.close())
     _hear_failures(producer)
 
 

@@ -55,6 +55,7 @@ FROM (
     SELECT path, day, toUInt64(views) AS of_views, toUInt64(visits) AS of_visits
     FROM import_counts FINAL
     WHERE site = %(site)s AND producer = %(producer)s
+        AND day >= %(first)s AND day <= %(last)s
     UNION ALL
     SELECT path, day, toUInt64(1) AS of_views, toUInt64(visit = 1) AS of_visits
     FROM (
@@ -147,23 +148,22 @@ async def take_back(
 ) -> None:
     """Mark the raw hits of an import, and write entries of its pages. Raises StoreError.
 
-    Neither counts until the run has a row in the ledger; written twice, both are the same. Hits are
-    marked month by month: current servers refuse an insert of more than 100 partitions.
+    Neither counts until the run has a row in the ledger; written twice, both are the same. Month by
+    month: current servers refuse an insert of more than 100 partitions, and a statement that reads
+    as many needs more memory than it may have.
     """
     first, last = of[0].day, of[-1].day
     parameters = {
         "site": site,
         "producer": producer,
         "run": run,
-        "first": to_date(first),
-        "last": to_date(last),
         "from": min(each.first for each in of),
         "to": max(each.last for each in of),
     }
     for begin, end in months(first, last):
-        of_month = {"first": to_date(begin), "last": to_date(end - 1)}
-        await store.execute(_MARK, {**parameters, **of_month})
-    await store.execute(_ENTRIES, parameters)
+        of_month = {**parameters, "first": to_date(begin), "last": to_date(end - 1)}
+        await store.execute(_MARK, of_month)
+        await store.execute(_ENTRIES, of_month)
 
 
 async def marks(

@@ -12,8 +12,7 @@ from services.api.stats.grammar.filters import Filter, Property
 from services.api.stats.grammar.measures import ENTERED, LENGTHS, Counts, Measure
 from services.api.stats.grammar.query import BreakdownQuery, StatsQuery
 from services.api.stats.grammar.site_query import CHARTED, Scope
-from services.api.stats.panels import apart
-from services.api.stats.panels import heat
+from services.api.stats.panels import apart, heat
 from services.api.stats.panels.breakdowns import (
     BREAKDOWNS,
     filtered_by,

@@ -25,7 +25,8 @@ from services.log.import_log import ImportOutcome
 from services.log.import_names import import_producer
 from services.log.kafka import holding
 from services.log.kafka.address import KafkaAddress
-from services.log.kafka.cluster import KafkaCluster, stop_now
+from services.log.kafka.clients import stop_now
+from services.log.kafka.cluster import KafkaCluster
 from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS
 from services.log.open import open_log

@@ -1,13 +1,13 @@
 """A Kafka client that is told to stop is stopped, also where it swallows being cancelled."""
 
 import asyncio
-from unittest.mock import create_autospec
+from unittest.mock import AsyncMock, create_autospec
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError
 
-from services.log.kafka.cluster import LEAVE_SECONDS, stop_reading
+from services.log.kafka.clients import LEAVE_SECONDS, start_client, stop_reading
 
 NEVER = 3600.0
 
@@ -26,8 +26,13 @@ def consumer(swallowed: int, error: Exception | None = None) -> tuple[AIOKafkaCo
             raise error
         seen.append("stopped")
 
+    async def close() -> None:
+        seen.append("closed")
+
     made = create_autospec(AIOKafkaConsumer, instance=True)
     made.stop = stop
+    made._client = AsyncMock()
+    made._client.close = close
     return made, seen
 
 
@@ -35,7 +40,7 @@ def consumer(swallowed: int, error: Exception | None = None) -> tuple[AIOKafkaCo
 async def test_a_consumer_that_swallows_cancellations_is_stopped(swallowed: int) -> None:
     stopping, seen = consumer(swallowed)
     await stop_reading(stopping)
-    assert seen == ["swallowed"] * swallowed + ["stopped"]
+    assert seen == ["swallowed"] * swallowed + ["stopped", "closed"]
 
 
 async def test_whoever_is_cancelled_while_it_stops_one_is_cancelled_once_it_is_stopped() -> None:
@@ -43,12 +48,33 @@ async def test_whoever_is_cancelled_while_it_stops_one_is_cancelled_once_it_is_s
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS / 4):
             await stop_reading(stopping)
-    assert seen == ["swallowed", "swallowed", "stopped"]
+    assert seen == ["swallowed", "swallowed", "stopped", "closed"]
 
 
 async def test_brokers_that_are_away_do_not_keep_a_consumer_from_being_stopped() -> None:
-    away, _ = consumer(0, KafkaConnectionError("away"))
+    away, seen = consumer(0, KafkaConnectionError("away"))
     await stop_reading(away)
+    assert seen == ["closed"]
     wrong, _ = consumer(0, ValueError("a mistake"))
     with pytest.raises(ValueError, match="a mistake"):
         await stop_reading(wrong)
+
+
+async def test_a_start_that_is_cancelled_may_end_first() -> None:
+    """The client would leave the connection open that it begins with."""
+    began, may_end, seen = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def start() -> None:
+        began.set()
+        await may_end.wait()
+        seen.append("started")
+
+    made = create_autospec(AIOKafkaConsumer, instance=True)
+    made.start = start
+    starting = asyncio.create_task(start_client(made))
+    await began.wait()
+    starting.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert seen == ["started"]

@@ -13,13 +13,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.admin import Copy, KnownImports, LogAdmin, MoveMark
-from services.log.kafka.cluster import (
-    READ_UNCOMMITTED,
-    KafkaCluster,
-    assign_paused,
-    stop_now,
-    stop_reading,
-)
+from services.log.kafka.clients import start_client, stop_now, stop_reading
+from services.log.kafka.cluster import READ_UNCOMMITTED, KafkaCluster, assign_paused
 from services.log.kafka.dead import KafkaDeadEntries
 from services.log.kafka.errors import translated
 from services.log.kafka.imports import KafkaImportLog
@@ -111,7 +106,7 @@ class KafkaAdmin(LogAdmin):
             request_timeout_ms=self._cluster.milliseconds,
         )
         try:
-            await probe.start()
+            await start_client(probe)
             await probe.begin_transaction()
             try:
                 await probe.send_and_wait(self._topic.name, _PROBE, partition=number)

@@ -1,8 +1,8 @@
 """The clients shared by everything that uses one Kafka log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -17,15 +17,13 @@ from services.log.errors import LogError
 from services.log.interface import READ_BYTES
 from services.log.kafka import groups
 from services.log.kafka.address import KafkaAddress
+from services.log.kafka.clients import start_client, stop_now, stop_reading, stopped
 from services.log.kafka.errors import translated
-from services.runtime.tasks import end
 
 LEAST_SECONDS = 5.0
 """A call takes several requests to several brokers, and the first one also connects."""
 MOST_BYTES = 32 << 20
 """The largest entry, and the largest request that appends some."""
-LEAVE_SECONDS = 1.0
-"""How long to wait for requests in flight when a producer is abandoned."""
 READ_COMMITTED = "read_committed"
 READ_UNCOMMITTED = "read_uncommitted"
 """Isolation levels of a consumer: whether an open transaction ends what it sees of a partition."""
@@ -71,9 +69,9 @@ class KafkaCluster:
             if self._admin is None:
                 admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=self.milliseconds)
                 try:
-                    await asyncio.wait_for(admin.start(), self.answer_seconds)
+                    await asyncio.wait_for(start_client(admin), self.answer_seconds)
                 except BaseException:
-                    await _stopped(admin.close())
+                    await stopped(admin.close())
                     raise
                 self._admin = admin
             return self._admin
@@ -107,7 +105,7 @@ class KafkaCluster:
             max_partition_fetch_bytes=READ_BYTES,
         )
         try:
-            await asyncio.wait_for(consumer.start(), self.answer_seconds)
+            await asyncio.wait_for(start_client(consumer), self.answer_seconds)
         except BaseException:
             await stop_reading(consumer)
             raise
@@ -122,7 +120,7 @@ class KafkaCluster:
             max_request_size=MOST_BYTES,
         )
         try:
-            await producer.start()
+            await start_client(producer)
         except BaseException:
             await stop_now(producer)
             raise
@@ -277,7 +275,7 @@ class KafkaCluster:
             await stop_reading(client)
         admin, self._admin = self._admin, None
         if admin is not None:
-            await _stopped(admin.close())
+            await stopped(admin.close())
 
 
 def assign_paused(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
@@ -288,53 +286,6 @@ def assign_paused(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) 
     """
     consumer.assign(partitions)
     consumer.pause(*partitions)
-
-
-async def stop_reading(consumer: AIOKafkaConsumer) -> None:
-    """Close a consumer.
-
-    Its fetcher swallows a cancellation that arrives while it drops an earlier assignment, and would
-    be waited for forever.
-    """
-    await _stopped(consumer.stop())
-    # One that was cut short leaves connections open.
-    await _stopped(consumer._client.close())  # noqa: SLF001
-
-
-async def stop_now(producer: AIOKafkaProducer) -> None:
-    """Close a producer without waiting for brokers to accept what it still has.
-
-    What was not sent is never sent: its futures stay pending, for the caller to cancel.
-    """
-    # Otherwise it would try to send that first, for as long as a request may take.
-    await _stopped(producer._sender.close())  # noqa: SLF001
-    await _stopped(producer.stop())
-    await _stopped(producer.client.close())
-    _hear_failures(producer)
-
-
-def _hear_failures(producer: AIOKafkaProducer) -> None:
-    """Retrieve a producer's remaining exceptions after a failure that its user already knows of.
-
-    asyncio would log each as never retrieved.
-    """
-    transaction = getattr(producer._txn_manager, "_transaction_waiter", None)  # noqa: SLF001
-    batches = producer._message_accumulator._batches.values()  # noqa: SLF001
-    drained = [batch._drain_waiter for each in batches for batch in each]  # noqa: SLF001
-    for future in [transaction, *drained]:
-        if future is not None and future.done() and not future.cancelled():
-            future.exception()
-
-
-async def _stopped(stopping: Coroutine[Any, Any, None]) -> None:
-    """Wait for a client to close, but not for long; a lost cancellation is repeated."""
-    task = asyncio.ensure_future(stopping)
-    try:
-        await asyncio.wait({task}, timeout=LEAVE_SECONDS)
-    finally:
-        await end(task)
-    with suppress(KafkaError, OSError, asyncio.CancelledError):
-        task.result()
 
 
 def notes_topic(topic: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from aiokafka import AIOKafkaProducer
 
-from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, dead_topic, stop_now
+from services.log.kafka.clients import stop_now
+from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, dead_topic
 from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 

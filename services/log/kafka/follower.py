@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer
 
 from services.log.interface import Record
-from services.log.kafka.cluster import KafkaCluster, stop_reading
+from services.log.kafka.clients import stop_reading
+from services.log.kafka.cluster import KafkaCluster
 from services.log.kafka.errors import translated
 from services.log.kafka.reader import record_of
 from services.log.kafka.topic import KafkaTopic, TopicOrigin

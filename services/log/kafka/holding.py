@@ -16,7 +16,8 @@ from aiokafka.structs import OffsetAndMetadata
 from services.log import holds
 from services.log.errors import HOLD_SECONDS, HOLDER, HoldLostError, LogInUseError
 from services.log.kafka import groups
-from services.log.kafka.cluster import KafkaCluster, stop_reading
+from services.log.kafka.clients import start_client, stop_reading
+from services.log.kafka.cluster import KafkaCluster
 from services.log.kafka.errors import translated
 from services.log.kafka.member import NEVER_MS
 from services.log.kafka.topic import KafkaTopic
@@ -72,7 +73,7 @@ class Holding:
         try:
             with translated():
                 async with asyncio.timeout(self._cluster.answer_seconds):
-                    await holder.start()
+                    await start_client(holder)
                     everything = holder.partitions_for_topic(self._topic.name) or set()
                     if {each.partition for each in holder.assignment()} != everything:
                         raise LogInUseError(f"{HOLDER}just-now")

@@ -10,7 +10,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from services.log.errors import LogError
 from services.log.interface import LogPositions
-from services.log.kafka.cluster import KafkaCluster, stop_reading
+from services.log.kafka.clients import start_client, stop_reading
+from services.log.kafka.cluster import KafkaCluster
 from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 
@@ -73,7 +74,7 @@ class KafkaMember:
             with translated():
                 # Kafka admits nobody before a killed member's session has expired.
                 async with asyncio.timeout(self._cluster.answer_seconds + session_ms / 1000):
-                    await consumer.start()
+                    await start_client(consumer)
         except BaseException:
             await stop_reading(consumer)
             raise

@@ -18,14 +18,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced, UnknownError
 
 from services.log.errors import LogError
-from services.log.kafka.cluster import (
-    LEAVE_SECONDS,
-    MOST_BYTES,
-    READ_UNCOMMITTED,
-    KafkaCluster,
-    notes_topic,
-    stop_now,
-)
+from services.log.kafka.clients import LEAVE_SECONDS, start_client, stop_now
+from services.log.kafka.cluster import MOST_BYTES, READ_UNCOMMITTED, KafkaCluster, notes_topic
 from services.log.kafka.errors import translated
 
 TRIES = 5
@@ -150,7 +144,7 @@ class KafkaNotes:
             max_request_size=MOST_BYTES,
         )
         try:
-            await producer.start()
+            await start_client(producer)
             # This fences others, and aborts what they had begun.
             await producer.begin_transaction()
             before = await self.read_all()

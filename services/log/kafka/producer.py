@@ -15,7 +15,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from services.log.entries import LogEntry
 from services.log.interface import LogProducer
-from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, stop_now
+from services.log.kafka.clients import start_client, stop_now
+from services.log.kafka.cluster import MOST_BYTES, KafkaCluster
 from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 
@@ -120,7 +121,7 @@ class KafkaProducer(LogProducer):
                 max_request_size=MOST_BYTES,
             )
             try:
-                await client.start()
+                await start_client(client)
                 # Only now is nothing of this id in doubt any more.
                 await client.begin_transaction()
                 await client.abort_transaction()

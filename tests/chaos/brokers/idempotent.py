@@ -14,7 +14,8 @@ from services.cli.main import main
 from services.log.drivers import kafka
 from services.log.entries import LogEntry
 from services.log.interface import LogProducer
-from services.log.kafka.cluster import KafkaCluster, stop_now
+from services.log.kafka.clients import stop_now
+from services.log.kafka.cluster import KafkaCluster
 from services.log.kafka.errors import translated
 from services.log.kafka.producer import entry_headers
 from services.log.kafka.topic import KafkaTopic

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from benchmarks import aggregator, backlog, longer_runs, portals
+from benchmarks.batches import cut
 from benchmarks.measure import Result, runs, summary
 from benchmarks.stack import SERVER, stack
 from services.aggregator.flush import Flusher
@@ -44,7 +45,7 @@ async def _small(url: str, count: int) -> list[Result]:
     ways = {name: await _Way.open(url, choose(name)) for name in NAMES}
     for way in ways.values():
         # From here on, an aggregator has all rows in its memory.
-        await way.flush([hits])
+        await way.flush(cut(hits, SIZES[-1]))
     results: list[Result] = []
     for size in SIZES:
         groups = [hits[start : start + size] for start in range(0, FLUSHES * size, size)]
@@ -84,26 +85,30 @@ class _Way:
 
     async def flush(self, groups: Sequence[Sequence[Hit]]) -> float:
         """Fold and flush groups of hits, a flush each; return the milliseconds of one."""
-        entries = [self._encoded(group) for group in groups]
+        flushes = [self._encoded(group) for group in groups]
         started = time.process_time()
-        for flush in entries:
+        for flush in flushes:
             folded = []
-            for partition, position, time_ms, hits, payload in flush:
-                reads = self._folding.reads()
-                reads.add(position, time_ms, payload, hits, batch.SCHEMA_VERSION)
-                folded.append(self._folds[partition].fold(reads, len(payload)))
+            for partition, entries in flush.items():
+                reads, size = self._folding.reads(), 0
+                for position, time_ms, hits, payload in entries:
+                    reads.add(position, time_ms, payload, hits, batch.SCHEMA_VERSION)
+                    size += len(payload)
+                folded.append(self._folds[partition].fold(reads, size))
             await self._flusher.flush(folded, (), ())
         return (time.process_time() - started) * 1e3 / len(groups)
 
-    def _encoded(self, group: Sequence[Hit]) -> list[tuple[int, int, int, int, bytes]]:
-        """Return entries: partition, position, time of the log, hits, payload."""
-        entries = []
+    def _encoded(self, group: Sequence[Hit]) -> dict[int, list[tuple[int, int, int, bytes]]]:
+        """Return entries by partition: position, time of the log, hits, payload."""
+        encoded: dict[int, list[tuple[int, int, int, bytes]]] = {}
         for partition, hits in backlog.by_partition(list(group)).items():
-            self._entries += 1
-            at = hits[-1].at
-            position = entry_ids.encode(at, self._entries)
-            entries.append((partition, position, at, len(hits), batch.encode(hits)))
-        return entries
+            for entry in cut(hits, aggregator.ORDINARY):
+                self._entries += 1
+                at = entry[-1].at
+                position = entry_ids.encode(at, self._entries)
+                payload = batch.encode(entry)
+                encoded.setdefault(partition, []).append((position, at, len(entry), payload))
+        return encoded
 
 
 def _runs(count: int, repeats: int) -> Iterator[Result]:

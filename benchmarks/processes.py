@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -106,4 +107,6 @@ def run_pinned(module: str, *arguments: str) -> str:
 def spread(pid: int) -> None:
     """Let a process run on every core: who asks waits, and does nothing else."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), range(os.cpu_count() or 1))
+        # Threads of Java come and go.
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), range(os.cpu_count() or 1))

@@ -48,7 +48,7 @@ async def _small(url: str, count: int) -> list[Result]:
         await way.flush(cut(hits, SIZES[-1]))
     results: list[Result] = []
     for size in SIZES:
-        groups = [hits[start : start + size] for start in range(0, FLUSHES * size, size)]
+        groups = cut(hits[: FLUSHES * size], size)
         timed: dict[str, list[float]] = {_named(name, size): [] for name in ways}
         for _ in range(count):
             for name, way in ways.items():

@@ -9,8 +9,6 @@ they take in says little, and what each part does for a hit is what counts.
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -19,8 +17,7 @@ from benchmarks import portals, wrk
 from benchmarks.ingest import VIEWS, request
 from benchmarks.measure import Result, summary
 from benchmarks.processes import cpu_seconds, spread
-from benchmarks.stack import SERVER, Stack, publish, stack, stores
-from services.store.interface import Store, StoreError
+from benchmarks.stack import SERVER, Stack, publish, stack, stores, written_hits
 from services.store.open import open_store
 from tests.require import installed
 from tests.servers.clickhouse_cluster import ClickHouseCluster
@@ -70,10 +67,10 @@ def measure(*, quick: bool) -> Iterator[Result]:
             with stack() as running:
                 seconds = QUICK_SEND_SECONDS if quick else SEND_SECONDS
                 measured[name].append(_costs(running, way(running), seconds))
-    yield from results(measured)
+    yield from _results(measured)
 
 
-def results(measured: Mapping[str, Sequence[Costs]]) -> Iterator[Result]:
+def _results(measured: Mapping[str, Sequence[Costs]]) -> Iterator[Result]:
     """Compare the parts of the large installation with those of the small one, where it has any."""
     for name, costs in measured.items():
         yield summary(f"{name}: accepted", [cost.a_second for cost in costs], unit="hits/s")
@@ -163,9 +160,7 @@ def _cpu(parts: Mapping[str, Sequence[int]]) -> dict[str, float]:
 def _sent(ports: Sequence[int], seconds: float) -> tuple[int, float]:
     """Load each ingest; return how many hits were accepted, and how many a second."""
     requests = [request(view) for view in portals.views(VIEWS)]
-    send = partial(wrk.load, requests=requests, seconds=seconds, connections=CONNECTIONS)
-    with ThreadPoolExecutor(len(ports)) as pool:
-        loads = list(pool.map(send, ports))
+    loads = wrk.load_all(ports, requests, seconds=seconds, connections=CONNECTIONS)
     return sum(load.requests for load in loads), sum(load.a_second for load in loads)
 
 
@@ -174,18 +169,10 @@ async def _counted(url: str, hits: int) -> None:
     store = open_store(url)
     deadline = time.monotonic() + LONGEST_SECONDS
     try:
-        while (now := await _written(store)) < hits:
+        while (now := await written_hits(store)) < hits:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{now} of {hits} hits in {LONGEST_SECONDS:.0f} s")
             await asyncio.sleep(LOOK_SECONDS)
         await asyncio.sleep(QUIET_SECONDS)
     finally:
         await store.close()
-
-
-async def _written(store: Store) -> int:
-    try:
-        [[count]] = await store.execute("SELECT count() FROM hits")
-    except StoreError:
-        return 0
-    return int(count)

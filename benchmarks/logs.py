@@ -7,7 +7,6 @@ share two cores; what counts is what stands beside it in the same run.
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -22,9 +21,8 @@ from benchmarks.ingest import VIEWS, request
 from benchmarks.measure import Result, summary
 from benchmarks.portals import View
 from benchmarks.processes import cpu_seconds, run_pinned, spread
-from benchmarks.stack import SERVER, Stack, publish, stack, stores
+from benchmarks.stack import SERVER, Stack, publish, stack, stores, written_hits
 from services.model.partition import DEFAULT_PARTITIONS
-from services.store.interface import Store, StoreError
 from services.store.open import open_store
 from tests.require import installed
 
@@ -166,7 +164,7 @@ async def _committed(url: str, hits: int, pids: Sequence[int]) -> Speed:
     first, since, before = 0, 0.0, 0.0
     deadline = time.monotonic() + LONGEST_SECONDS
     try:
-        while (now := await _written(store)) < hits:
+        while (now := await written_hits(store)) < hits:
             if not first and now:
                 first, since, before = now, time.perf_counter(), cpu_seconds(*pids)
             if time.monotonic() > deadline:
@@ -178,14 +176,6 @@ async def _committed(url: str, hits: int, pids: Sequence[int]) -> Speed:
     if not first:
         raise RuntimeError(f"all of {hits} hits came with the first flush: nothing to measure")
     return Speed((hits - first) / seconds, cpu * 1e6 / (hits - first))
-
-
-async def _written(store: Store) -> int:
-    try:
-        [[count]] = await store.execute("SELECT count() FROM hits")
-    except StoreError:
-        return 0  # The aggregator has not made the table yet.
-    return int(count)
 
 
 def _bare(views: list[View], count: int) -> Speed:
@@ -205,14 +195,15 @@ def _accepted(kind: str, requests: Sequence[bytes], number: int) -> Speed:
         for pid in pids:
             spread(pid)
 
-        def load(seconds: float) -> list[wrk.Load]:
-            send = partial(wrk.load, requests=requests, seconds=seconds, connections=CONNECTIONS)
-            with ThreadPoolExecutor(number) as pool:
-                return list(pool.map(send, [service.port for service in started]))
-
-        load(WARM_SECONDS)
+        load = partial(
+            wrk.load_all,
+            [service.port for service in started],
+            requests,
+            connections=CONNECTIONS,
+        )
+        load(seconds=WARM_SECONDS)
         before = cpu_seconds(*pids)
-        loads = load(SEND_SECONDS)
+        loads = load(seconds=SEND_SECONDS)
         answered = sum(each.requests for each in loads)
         cpu = (cpu_seconds(*pids) - before) * 1e6 / answered
         return Speed(sum(each.a_second for each in loads), cpu)

@@ -13,6 +13,7 @@ from benchmarks.processes import CLIENT_CORE, SERVER_CORE, pin, spread
 from services.log import keys as log_keys
 from services.model.site import Site
 from services.state import keys
+from services.store.interface import Store, StoreError
 from tests.require import installed
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.kafka import KafkaServer
@@ -148,6 +149,15 @@ def stack() -> Iterator[Stack]:
             yield running
         finally:
             running.close()
+
+
+async def written_hits(store: Store) -> int:
+    """Return how many hits are in a store; none before an aggregator has made its tables."""
+    try:
+        [[count]] = await store.execute("SELECT count() FROM hits")
+    except StoreError:
+        return 0
+    return int(count)
 
 
 def publish(redis: RedisServer, sites: list[Site]) -> None:

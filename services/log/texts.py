@@ -13,6 +13,9 @@ class LogTexts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     unreachable: str
-    crowded: str
     dead_entries: str
     nothing_to_create: str
+    crowded: str = (
+        "if these are real readers, raise LUOT_SITE_BYTES if it is set, or LUOT_SPOOL_BYTES if the"
+        " spool is nearly full; if it is a flood, take back what was counted (luot correct)"
+    )

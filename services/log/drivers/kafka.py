@@ -38,9 +38,6 @@ class KafkaLog(Log):
     server_name = "Kafka"
     texts = LogTexts(
         unreachable="start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
-        crowded="if these are real readers, raise LUOT_SITE_BYTES if it is set, or LUOT_SPOOL_BYTES"
-        " if the spool is nearly full; if it is a flood, take back what was counted (luot"
-        " correct)",
         dead_entries="the topic of dead entries says why (header reason); save them, then delete"
         " it",
         nothing_to_create="All topics exist already.",

@@ -24,9 +24,6 @@ class MemoryLog(Log):
     server_name = "memory"
     texts = LogTexts(
         unreachable="start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
-        crowded="if these are real readers, raise LUOT_SITE_BYTES if it is set, or LUOT_SPOOL_BYTES"
-        " if the spool is nearly full; if it is a flood, take back what was counted (luot"
-        " correct)",
         dead_entries="they are in the memory of this process, with the reason",
         nothing_to_create="Nothing needs to be created in memory.",
     )
